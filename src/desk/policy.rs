@@ -1,0 +1,179 @@
+//! The desk's settings, as the rules see them; built once from the config, never changed.
+
+use std::collections::BTreeMap;
+
+use crate::mail::Address;
+
+use super::letters::Letters;
+use super::token::TokenKeys;
+
+/// Everything a decision may depend on besides the event and the store.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Mailboxes by short name.
+    pub mailboxes: BTreeMap<String, Mailbox>,
+    /// Agents by short name.
+    pub agents: BTreeMap<String, Agent>,
+    /// Keys of the token MAC, newest first.
+    pub keys: TokenKeys,
+    /// `[acknowledge]`.
+    pub acknowledge: Acknowledge,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[security]`.
+    pub security: Security,
+    /// `[desk] reopen_days`, in milliseconds (R12).
+    pub reopen_ms: i64,
+    /// `[intake] forms` (R20).
+    pub forms: Vec<Address>,
+    /// `[intake] strip_subject` (R44).
+    pub strip_subject: Vec<String>,
+    /// `[intake] banner` (R44).
+    pub banner: Vec<String>,
+    /// `[intake] lists`: our own lists, whose From is no author's (R53).
+    pub lists: Vec<Address>,
+    /// The texts the desk writes.
+    pub letters: Letters,
+}
+
+/// One mailbox (a desk address) as the rules see it.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    /// Short name, key of the table.
+    pub name: String,
+    /// The desk's address.
+    pub address: Address,
+    /// What customers see.
+    pub display_name: String,
+    /// How tokened addresses are made (R4).
+    pub reply_address: ReplyAddress,
+    /// Reverse-path of what we send (R5).
+    pub reverse_path: ReversePath,
+    /// May `<>` be used as reverse-path (R5, R52)?
+    pub null_reverse_path: bool,
+    /// From of relays (R6).
+    pub relay_from: RelayFrom,
+    /// Language of letters, e.g. "en".
+    pub language: String,
+    /// IANA time zone of times in letters, e.g. "UTC".
+    pub time_zone: String,
+}
+
+/// R4.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplyAddress {
+    /// `local{separator}TOKEN@domain`: prefix and suffix round the token.
+    Pattern {
+        /// Local part before the token, e.g. `support+` or empty.
+        prefix: String,
+        /// Local part after the token; usually empty.
+        suffix: String,
+        /// Domain, lower-case A-label.
+        domain: String,
+    },
+    /// The provider carries no detail: the plain address, tokens only in ids.
+    Plain,
+}
+
+/// R5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReversePath {
+    /// The bounce token.
+    Token,
+    /// The mailbox's own address.
+    Address,
+}
+
+/// R6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayFrom {
+    /// From is the mailbox's address, Reply-To the token.
+    Mailbox,
+    /// From is the agent's tokened address.
+    Token,
+}
+
+/// One agent.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    /// Short name, key of the table.
+    pub name: String,
+    /// Name in letters to colleagues.
+    pub display_name: String,
+    /// What customers see (R81); the display name if not set.
+    pub public_name: String,
+    /// Registered addresses, at least one; relays go to the first.
+    pub addresses: Vec<Address>,
+    /// Mailboxes whose cases this agent gets; all if empty.
+    pub mailboxes: Vec<String>,
+    /// R93.
+    pub lead: bool,
+}
+
+/// To whom a class of automatic mail goes (R51).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Only where this very mail passed (see R51).
+    Verified,
+    /// Everybody.
+    Everyone,
+    /// Nobody.
+    Nobody,
+}
+
+/// `[acknowledge]`.
+#[derive(Debug, Clone)]
+pub struct Acknowledge {
+    /// Are acknowledgements sent at all?
+    pub enabled: bool,
+    /// Who gets one.
+    pub to: Audience,
+    /// Whose words stand in it.
+    pub echo: Audience,
+}
+
+/// A budget: at most `count` within `window_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How many.
+    pub count: u32,
+    /// Window, milliseconds.
+    pub window_ms: i64,
+}
+
+/// `[limits]`; `None` is "off".
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Acknowledgements to one address.
+    pub ack_per_address: Option<Budget>,
+    /// Acknowledgements to one domain, unauthenticated mail alone (R51).
+    pub ack_per_domain: Option<Budget>,
+    /// Acknowledgements in all, unauthenticated mail alone (R51).
+    pub ack_total: Option<Budget>,
+    /// New cases by one address.
+    pub cases_per_address: Option<Budget>,
+    /// Relays to one agent.
+    pub relays_per_agent: Option<Budget>,
+    /// Largest mail that is fetched whole, octets.
+    pub message_bytes_max: u64,
+}
+
+/// `[security]`.
+#[derive(Debug, Clone)]
+pub struct Security {
+    /// Whose Authentication-Results are believed; empty: nobody's (R31). `*.` prefixes allowed.
+    pub trusted_authserv_id: Vec<String>,
+    /// Whose mail needs a pass.
+    pub require_auth: RequireAuth,
+}
+
+/// `[security] require_auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequireAuth {
+    /// Nobody's.
+    Off,
+    /// Agents' (default where an authserv-id is set).
+    Agents,
+    /// Everybody's.
+    Everyone,
+}

@@ -1,0 +1,136 @@
+//! Rows that the edges see.
+
+/// How far intake has read a folder: every UID up to `uid_last` is stored, or has a gap row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Mailbox short name.
+    pub mailbox: String,
+    /// IMAP folder.
+    pub folder: String,
+    /// UIDVALIDITY under which the UIDs hold (RFC 3501 section 2.3.1.1).
+    pub uidvalidity: u32,
+    /// Highest UID accounted for.
+    pub uid_last: u32,
+    /// When this folder was first opened, milliseconds; mail older than this is old (R91).
+    pub started_ms: i64,
+}
+
+/// A UID that could not be read yet, or never can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The UID.
+    pub uid: u32,
+    /// `pending` (tried again), `gone` (expunged by another client), `failed` (given up).
+    pub state: GapState,
+    /// In words.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// State of a [`Gap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapState {
+    /// Tried again at the next pass.
+    Pending,
+    /// Expunged by another client before we read it.
+    Gone,
+    /// Given up after several attempts; an operator sees it.
+    Failed,
+}
+
+/// What is to be done to a message on the server after the commit (`intake.after`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    /// The UID.
+    pub uid: u32,
+    /// The action.
+    pub action: After,
+}
+
+/// `intake.after`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// Leave it alone.
+    Keep,
+    /// Set the keyword `$yesreply`.
+    Keyword,
+    /// Set `\Seen`.
+    Seen,
+    /// Move to this folder.
+    Move(String),
+}
+
+/// An outbox row in the hands of a sender.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Row id.
+    pub id: i64,
+    /// Number of this attempt; fences a lost lease.
+    pub attempt: i64,
+    /// Reverse-path; `None` is `<>`.
+    pub reverse_path: Option<String>,
+    /// The one recipient.
+    pub recipient: String,
+    /// Message-ID with brackets.
+    pub message_id: String,
+    /// The whole message, CRLF line ends, the same at every attempt.
+    pub bytes: Vec<u8>,
+    /// When the row was queued, milliseconds.
+    pub queued_ms: i64,
+    /// How often it was sent without an answer.
+    pub uncertain_count: i64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The relay said 2xx to the final dot.
+    Sent {
+        /// Its reply.
+        reply: String,
+    },
+    /// Try again at this time.
+    Retry {
+        /// Milliseconds since 1970.
+        at_ms: i64,
+        /// What was said, or what failed.
+        reply: String,
+    },
+    /// Refused for good, or given up.
+    Failed {
+        /// Enhanced status (RFC 3463), `5.0.0` if none was given.
+        status: String,
+        /// What was said.
+        reply: String,
+    },
+    /// Cut after the dot: nobody knows. Sent again at `at_ms`, or held if `None` (`on_uncertain = "hold"`).
+    Uncertain {
+        /// When to send again, milliseconds; `None` holds the row.
+        at_ms: Option<i64>,
+        /// What failed.
+        reply: String,
+    },
+    /// The account is at fault, not the mail: back into the queue, this attempt does not count.
+    Returned {
+        /// Milliseconds since 1970.
+        at_ms: i64,
+        /// What was said.
+        reply: String,
+    },
+}
+
+/// State of one side of an account, for `mailbox list`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountState {
+    /// Mailbox short name.
+    pub mailbox: String,
+    /// `imap` or `smtp`.
+    pub side: String,
+    /// `ok`, `failing`, `paused`.
+    pub state: String,
+    /// In words.
+    pub detail: String,
+    /// Since when, milliseconds.
+    pub since_ms: i64,
+}
