@@ -55,8 +55,8 @@ pub struct Mailbox {
     pub relay_from: RelayFrom,
     /// Language of letters, e.g. "en".
     pub language: String,
-    /// IANA time zone of times in letters, e.g. "UTC".
-    pub time_zone: String,
+    /// Time zone of times in letters.
+    pub time_zone: jiff::tz::TimeZone,
 }
 
 /// R4.

@@ -134,3 +134,56 @@ pub struct AccountState {
     /// Since when, milliseconds.
     pub since_ms: i64,
 }
+
+/// What intake hands over at once: committed together or not at all.
+#[derive(Debug, Clone)]
+pub struct IntakeBatch {
+    /// The position after this batch.
+    pub cursor: Cursor,
+    /// The mails.
+    pub mails: Vec<FetchedMail>,
+    /// New or updated gaps.
+    pub gaps: Vec<Gap>,
+    /// UIDs that were read after all.
+    pub gaps_closed: Vec<u32>,
+    /// What is to be done with each mail on the server.
+    pub after: After,
+}
+
+impl IntakeBatch {
+    /// The same without the mails' bytes, for the transaction.
+    #[must_use]
+    pub fn without_mails(mut self) -> Self {
+        for mail in &mut self.mails {
+            mail.content = Content::Whole(Vec::new());
+        }
+        self
+    }
+}
+
+/// A mail as it was fetched.
+#[derive(Debug, Clone)]
+pub struct FetchedMail {
+    /// Its UID.
+    pub uid: u32,
+    /// INTERNALDATE, milliseconds.
+    pub internal_date_ms: Option<i64>,
+    /// Nothing automatic leaves on its account (R91).
+    pub old: bool,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// How much of a mail was fetched.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// It is over `limits.message_bytes_max`.
+    HeadersOnly {
+        /// Its header.
+        headers: Vec<u8>,
+        /// RFC822.SIZE.
+        size_bytes: u64,
+    },
+}

@@ -1,0 +1,220 @@
+//! A case, its parties and its entries.
+//!
+//! Decides   which status follows from what happened.
+//! Never     forgets: entries are only added.
+
+use crate::mail::render::Part;
+use crate::mail::{Address, MessageId, NameAddr};
+
+use super::token::{CaseKey, PartyId};
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Nobody has answered and nobody owns it.
+    New,
+    /// The customer waits.
+    Open,
+    /// The customer's turn.
+    Waiting,
+    /// Done; reopens when the customer writes (R12).
+    Closed,
+    /// Our own server called it spam (R32, R34).
+    Spam,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Status; 5] = [Status::New, Status::Open, Status::Waiting, Status::Closed, Status::Spam];
+
+    /// The word in the store and in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::New => "new",
+            Status::Open => "open",
+            Status::Waiting => "waiting",
+            Status::Closed => "closed",
+            Status::Spam => "spam",
+        }
+    }
+
+    /// From the store.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.word() == word)
+    }
+}
+
+/// What the desk knows of a mail's author (R30).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Own token, own From, verdict as required.
+    Agent,
+    /// Known in this case.
+    Party,
+    /// Holds a token but is nobody we know there, or fails where they used to pass.
+    Unverified,
+    /// Everybody else.
+    Stranger,
+    /// The desk itself.
+    System,
+}
+
+impl Standing {
+    const ALL: [Standing; 5] =
+        [Standing::Agent, Standing::Party, Standing::Unverified, Standing::Stranger, Standing::System];
+
+    /// The word in the store and in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Agent => "agent",
+            Standing::Party => "party",
+            Standing::Unverified => "unverified",
+            Standing::Stranger => "stranger",
+            Standing::System => "system",
+        }
+    }
+
+    /// From the store.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.word() == word)
+    }
+}
+
+/// Which way an entry went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From outside to the desk.
+    Inbound,
+    /// From the desk to the outside.
+    Outbound,
+    /// Stays with the agents.
+    Note,
+}
+
+impl Direction {
+    /// The word in the store and in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+            Direction::Note => "note",
+        }
+    }
+
+    /// From the store.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Direction::Inbound, Direction::Outbound, Direction::Note].into_iter().find(|d| d.word() == word)
+    }
+}
+
+/// A case as the rules see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Its name in tokens, for ever.
+    pub key: CaseKey,
+    /// Its number for people; gives no rights.
+    pub reference: i64,
+    /// Short name of the mailbox.
+    pub mailbox: String,
+    /// Subject as the customer first wrote it.
+    pub subject: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Short name of the owner.
+    pub owner: Option<String>,
+    /// The customer (R20).
+    pub customer: NameAddr,
+    /// When it was opened, milliseconds.
+    pub opened_ms: i64,
+    /// When it was last closed, milliseconds.
+    pub closed_ms: Option<i64>,
+    /// The case that this one was merged into (R15).
+    pub merged_into: Option<CaseKey>,
+    /// The newer case that continues this one (R12).
+    pub successor: Option<CaseKey>,
+    /// Older than the first start (R91): nothing automatic leaves.
+    pub old: bool,
+}
+
+/// Somebody outside who belongs to a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// Their number in tokens.
+    pub id: PartyId,
+    /// Their address and name.
+    pub person: NameAddr,
+    /// Mail of theirs has passed authentication before (R32).
+    pub has_passed: bool,
+}
+
+/// One thing that was said in a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Which way.
+    pub direction: Direction,
+    /// Address of an outside author, short name of an agent, `yesreply` for the desk.
+    pub author: String,
+    /// Their name.
+    pub author_name: String,
+    /// Their standing when it was said.
+    pub standing: Standing,
+    /// The party it came from or went to; `NOBODY` for notes.
+    pub party: PartyId,
+    /// From, bare.
+    pub from: String,
+    /// To, bare.
+    pub to: Vec<String>,
+    /// Cc, bare.
+    pub cc: Vec<String>,
+    /// Subject of this mail.
+    pub subject: String,
+    /// Its Message-ID.
+    pub message_id: Option<MessageId>,
+    /// Its References, oldest first.
+    pub references: Vec<MessageId>,
+    /// When it arrived or was made, milliseconds.
+    pub at_ms: i64,
+    /// New words.
+    pub text: String,
+    /// The same as sanitised HTML; empty if there was none.
+    pub html: String,
+    /// All of its decoded text.
+    pub body: String,
+    /// Attachments.
+    pub parts: Vec<Part>,
+    /// Thread-Topic as received.
+    pub thread_topic: Option<String>,
+    /// Thread-Index as received.
+    pub thread_index: Option<String>,
+    /// Written by a machine and shown to nobody (R53).
+    pub silent: bool,
+    /// Lines that only our relay of this entry held; for recognising our own words in quotes (R43).
+    pub relay_text: String,
+}
+
+impl Case {
+    /// May a mail still reopen this case (R12)?
+    #[must_use]
+    pub fn takes_mail(&self, now_ms: i64, reopen_ms: i64) -> bool {
+        if self.merged_into.is_some() {
+            return false;
+        }
+        match (self.status, self.closed_ms) {
+            (Status::Closed, Some(closed)) => now_ms.saturating_sub(closed) <= reopen_ms,
+            _ => true,
+        }
+    }
+}
+
+/// Is this address one of the parties (R21)?
+#[must_use]
+pub fn party_of<'a>(parties: &'a [Party], address: &Address) -> Option<&'a Party> {
+    let key = address.key();
+    parties.iter().find(|p| p.person.address.key() == key)
+}

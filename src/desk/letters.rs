@@ -1,0 +1,223 @@
+//! Every text that the desk writes.
+//!
+//! Decides   which words stand round what people wrote, as text and as HTML.
+//! Follows   templates of minijinja: built in, or an operator's; people's words are data, never template source.
+//! Never     fails: an operator's letter that cannot be rendered gives way to the built-in one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::{AutoEscape, Environment, Value, context};
+
+/// A letter as text and as HTML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Text body.
+    pub text: String,
+    /// HTML body.
+    pub html: String,
+}
+
+/// The letters there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letter {
+    /// Acknowledgement with the customer's own words (R51).
+    Acknowledge,
+    /// Acknowledgement without a word of anybody (R51).
+    AcknowledgeConstant,
+    /// An agent's answer to a customer.
+    Answer,
+    /// A customer's mail to an agent.
+    Relay,
+    /// A line to an agent: what was done.
+    Confirm,
+    /// An agent's own words back, with the reason why nothing was sent.
+    Returned,
+    /// A delivery failed.
+    Failure,
+    /// Old mail was taken in (R91).
+    Summary,
+}
+
+impl Letter {
+    const ALL: [Letter; 8] = [
+        Letter::Acknowledge,
+        Letter::AcknowledgeConstant,
+        Letter::Answer,
+        Letter::Relay,
+        Letter::Confirm,
+        Letter::Returned,
+        Letter::Failure,
+        Letter::Summary,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Letter::Acknowledge => "acknowledge",
+            Letter::AcknowledgeConstant => "acknowledge_constant",
+            Letter::Answer => "answer",
+            Letter::Relay => "relay",
+            Letter::Confirm => "confirm",
+            Letter::Returned => "returned",
+            Letter::Failure => "failure",
+            Letter::Summary => "summary",
+        }
+    }
+}
+
+/// File name and content of the letters in the binary.
+const BUILTIN: [(&str, &str); 17] = [
+    ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
+    ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
+    ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
+    ("acknowledge_constant.txt", include_str!("../../config/letters/acknowledge_constant.txt")),
+    ("acknowledge_constant.html", include_str!("../../config/letters/acknowledge_constant.html")),
+    ("answer.txt", include_str!("../../config/letters/answer.txt")),
+    ("answer.html", include_str!("../../config/letters/answer.html")),
+    ("relay.txt", include_str!("../../config/letters/relay.txt")),
+    ("relay.html", include_str!("../../config/letters/relay.html")),
+    ("confirm.txt", include_str!("../../config/letters/confirm.txt")),
+    ("confirm.html", include_str!("../../config/letters/confirm.html")),
+    ("returned.txt", include_str!("../../config/letters/returned.txt")),
+    ("returned.html", include_str!("../../config/letters/returned.html")),
+    ("failure.txt", include_str!("../../config/letters/failure.txt")),
+    ("failure.html", include_str!("../../config/letters/failure.html")),
+    ("summary.txt", include_str!("../../config/letters/summary.txt")),
+    ("summary.html", include_str!("../../config/letters/summary.html")),
+];
+
+/// Steps that a letter may take; a loop in an operator's template ends here.
+const FUEL: u64 = 2_000_000;
+
+/// The letters, compiled.
+#[derive(Debug, Clone)]
+pub struct Letters {
+    builtin: Arc<Environment<'static>>,
+    own: Arc<Environment<'static>>,
+}
+
+impl Letters {
+    /// The letters in the binary.
+    #[must_use]
+    pub fn builtin() -> Self {
+        let mut builtin = environment();
+        for (name, source) in BUILTIN {
+            // A built-in letter that does not compile is found by the test below.
+            let _ = builtin.add_template(name, source);
+        }
+        Letters { builtin: Arc::new(builtin), own: Arc::new(environment()) }
+    }
+
+    /// The built-in letters, some of them replaced by an operator's files (name of file → content).
+    ///
+    /// # Errors
+    /// Names the file that is no letter, or whose template does not compile, and why.
+    pub fn with_folder_files(files: BTreeMap<String, String>) -> Result<Self, String> {
+        let mut own = environment();
+        for (name, source) in files {
+            if !BUILTIN.iter().any(|(known, _)| *known == name) {
+                let known: Vec<&str> = BUILTIN.iter().map(|(known, _)| *known).collect();
+                return Err(format!("letter {name}: no letter has this name; letters are {}", known.join(", ")));
+            }
+            own.add_template_owned(name.clone(), source)
+                .map_err(|e| format!("letter {name}: {e}"))?;
+        }
+        Ok(Letters { own: Arc::new(own), ..Self::builtin() })
+    }
+
+    /// Renders every letter with a sample; one sentence for each operator's letter that fails.
+    #[must_use]
+    pub fn check_samples(&self) -> Vec<String> {
+        let sample = sample();
+        BUILTIN
+            .iter()
+            .filter_map(|(name, _)| {
+                let template = self.own.get_template(name).ok()?;
+                template.render(&sample).err().map(|e| format!("letter {name}: {e}"))
+            })
+            .collect()
+    }
+
+    /// A letter with its values.
+    #[must_use]
+    pub fn write(&self, letter: Letter, values: &Value) -> Written {
+        Written {
+            text: self.one(&format!("{}.txt", letter.name()), values),
+            html: self.one(&format!("{}.html", letter.name()), values),
+        }
+    }
+
+    /// Subject of the constant acknowledgement.
+    #[must_use]
+    pub fn constant_subject(&self, reference: i64) -> String {
+        self.one("acknowledge_constant.subject", &context! { reference }).trim().to_owned()
+    }
+
+    fn one(&self, name: &str, values: &Value) -> String {
+        [&self.own, &self.builtin]
+            .into_iter()
+            .find_map(|environment| environment.get_template(name).ok()?.render(values).ok())
+            .unwrap_or_default()
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+    });
+    environment.set_fuel(Some(FUEL));
+    environment
+}
+
+fn sample() -> Value {
+    context! {
+        reference => 1001, desk => "Shop Support", quoted => "> Hello", words => "Hello", words_html => "<p>Hello</p>",
+        does => "Your reply goes to Jane", warnings => ["careful"], attachments => ["a.pdf"], marker => "marker",
+        facts => [context! { label => "From", value => "Jane" }],
+        history => [context! { at => "2026-01-01 10:00", who => "Jane", text => "Hello" }],
+        tokened => "support@shop.example", subject_encoded => "x",
+        line => "done", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
+        diagnostic => "550 no such user", status => "5.1.1", count => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_renders_as_text_and_as_html() {
+        let letters = Letters::builtin();
+        for letter in Letter::ALL {
+            let written = letters.write(letter, &sample());
+            assert!(!written.text.trim().is_empty(), "{letter:?}");
+            assert!(written.html.contains('<'), "{letter:?}");
+        }
+        assert_eq!(letters.constant_subject(1001), "We have your message [#1001]");
+    }
+
+    #[test]
+    fn peoples_words_are_data() {
+        let letters = Letters::builtin();
+        let words = "{{ 7*7 }} <script>alert(1)</script>";
+        let written = letters.write(Letter::Confirm, &context! { line => words, words => words });
+        assert!(written.text.contains("{{ 7*7 }}"));
+        assert!(!written.html.contains("<script>"));
+    }
+
+    #[test]
+    fn an_operators_broken_letter_gives_way_to_the_built_in_one() {
+        let files = BTreeMap::from([("confirm.txt".to_owned(), "{{ line.no.such.thing }}".to_owned())]);
+        let letters = Letters::with_folder_files(files).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(letters.check_samples().len(), 1);
+        let written = letters.write(Letter::Confirm, &context! { line => "done" });
+        assert!(written.text.contains("done"));
+    }
+
+    #[test]
+    fn an_unknown_letter_is_refused_by_name() {
+        let files = BTreeMap::from([("aknowledge.txt".to_owned(), String::new())]);
+        assert!(Letters::with_folder_files(files).is_err_and(|e| e.contains("aknowledge.txt")));
+    }
+}

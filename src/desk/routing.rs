@@ -1,0 +1,428 @@
+//! Which case a mail belongs to.
+//!
+//! Decides   token in a recipient field, then in an id of ours, then a Message-ID we hold, then the subject
+//!           tag, else a new case (R10–R14); who the customer of a new case is (R20).
+//! Follows   RFC 5322 section 3.6.4 (ancestors), RFC 5233 (sub-address).
+//! Never     believes subject words, an id without our MAC from somebody who is no party, or a forged token.
+
+use crate::mail::references::{ancestors, case_tags};
+use crate::mail::verdict::{Verdict, verdict};
+use crate::mail::{Address, NameAddr};
+
+use super::case::{Status, party_of};
+use super::policy::{Agent, Mailbox, Policy, ReplyAddress};
+use super::token::{CaseKey, Class, Found, PartyId, Token};
+use super::{Arrival, CaseView, Decision, Event, Keys, LogLine, Outcome, Side, View, What};
+use super::{Effect, trouble};
+
+/// A mail under decision.
+#[derive(Debug, Clone, Copy)]
+pub struct Arriving<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// The mail.
+    pub arrival: &'a Arrival,
+    /// What the store knows.
+    pub view: &'a View,
+    /// The settings.
+    pub policy: &'a Policy,
+}
+
+/// Where a mail goes, and why.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// The case that takes it.
+    pub case: Option<CaseKey>,
+    /// The ended case that a new one continues (R11, R12).
+    pub continues: Option<CaseKey>,
+    /// The case whose address a stranger used for something new (R11).
+    pub borrowed: Option<CaseKey>,
+    /// The token that held.
+    pub token: Option<Token>,
+    /// The token stood in a recipient field (or counts as if, R4).
+    pub token_in_address: bool,
+    /// A token with a wrong MAC was there (R14).
+    pub forged: bool,
+    /// Further cases that were addressed; they get a pointer (R10).
+    pub pointers: Vec<CaseKey>,
+    /// The rule that held.
+    pub rule: &'static str,
+    /// In words.
+    pub because: String,
+}
+
+impl Route {
+    /// The agent-class token that held, if one did.
+    #[must_use]
+    pub fn agent_token(&self) -> Option<Token> {
+        self.token.filter(|t| t.class == Class::Agent)
+    }
+}
+
+impl Arriving<'_> {
+    /// The mailbox where the mail lay.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Mailbox> {
+        self.policy.mailboxes.get(&self.arrival.mailbox)
+    }
+
+    /// What our server says of the author (R31).
+    #[must_use]
+    pub fn verdict(&self, login: Option<&str>) -> Verdict {
+        let mail = &self.arrival.mail;
+        match (mail.from.as_slice(), mail.author()) {
+            ([_], Some(author)) => verdict(
+                &mail.trace,
+                &self.policy.security.trusted_authserv_id,
+                author.address.domain(),
+                login,
+            ),
+            _ => Verdict::None,
+        }
+    }
+
+    /// Good tokens in recipient fields, in the order of R10, and whether a forged one stood there.
+    fn address_tokens(&self) -> (Vec<Token>, bool) {
+        let mailboxes: Vec<&Mailbox> = self.policy.mailboxes.values().collect();
+        let mut tokens = Vec::new();
+        let mut forged = false;
+        for address in self.arrival.mail.recipients() {
+            match self.policy.keys.read_address(address, &mailboxes) {
+                Some(Found::Good(token)) if !tokens.contains(&token) => tokens.push(token),
+                Some(Found::Forged) => forged = true,
+                _ => {}
+            }
+        }
+        (tokens, forged)
+    }
+
+    /// Good tokens in the ids that this mail answers, nearest first.
+    fn id_tokens(&self) -> Vec<Token> {
+        ancestors(&self.arrival.mail)
+            .iter()
+            .filter_map(|id| match self.policy.keys.read_message_id(id) {
+                Some(Found::Good(token)) => Some(token),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn is_plain(&self) -> bool {
+        self.mailbox().is_some_and(|m| m.reply_address == ReplyAddress::Plain)
+    }
+
+    /// Composed anew: no id of ours, no words of ours quoted (R11).
+    fn is_fresh(&self) -> bool {
+        let answers_ours = ancestors(&self.arrival.mail).iter().any(|id| {
+            matches!(self.policy.keys.read_message_id(id), Some(Found::Good(_)))
+                || self.view.known_ids.iter().any(|k| k.id == *id)
+        });
+        !answers_ours && !self.arrival.reading.quotes_ours
+    }
+
+    fn author_is_party(&self, case: &CaseView) -> bool {
+        self.arrival
+            .mail
+            .author()
+            .is_some_and(|author| party_of(&case.parties, &author.address).is_some())
+    }
+}
+
+/// The agent to whom a party number belongs.
+#[must_use]
+pub fn agent_of(policy: &Policy, party: PartyId) -> Option<&Agent> {
+    policy.agents.values().find(|a| PartyId::of_agent(&a.name) == party)
+}
+
+/// The agent whose registered address this is, exactly (R21).
+#[must_use]
+pub fn agent_by_address<'a>(policy: &'a Policy, address: &Address) -> Option<&'a Agent> {
+    policy
+        .agents
+        .values()
+        .find(|a| a.addresses.iter().any(|mine| mine.same_exact_agent(address)))
+}
+
+/// Is this one of our own addresses, tokened or plain?
+#[must_use]
+pub fn is_our_own(policy: &Policy, address: &Address) -> bool {
+    policy.mailboxes.values().any(|mailbox| {
+        mailbox.address.key() == address.key()
+            || match &mailbox.reply_address {
+                ReplyAddress::Plain => false,
+                ReplyAddress::Pattern { prefix, domain, .. } => {
+                    let local = address.local().to_ascii_lowercase();
+                    address.domain() == domain
+                        && !prefix.is_empty()
+                        && local.starts_with(&prefix.to_ascii_lowercase())
+                }
+            }
+    }) || {
+        let mailboxes: Vec<&Mailbox> = policy.mailboxes.values().collect();
+        policy.keys.read_address(address, &mailboxes).is_some()
+    }
+}
+
+/// What has to be looked up next; empty when all is there.
+#[must_use]
+pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
+    let mut keys = Keys::default();
+    match &event.what {
+        What::Arrived(arrival) => {
+            let arriving = Arriving { event, arrival, view, policy };
+            let tokens = arriving.address_tokens().0.into_iter().chain(arriving.id_tokens());
+            for token in tokens {
+                keys.cases.insert(token.case);
+                if token.class == Class::Bounce {
+                    keys.bounced.insert(token.party);
+                }
+            }
+            keys.message_ids.extend(ancestors(&arrival.mail));
+            keys.references.extend(case_tags(&arrival.mail.subject));
+            if arrival.mail.message_id.is_some() || arrival.mail.date_ms.is_some() {
+                keys.copy = Some(arrival.mail.content_hash);
+            }
+            keys.author = customer(&arriving).map(|c| c.address);
+            trouble::embedded(arrival, policy, &mut keys);
+        }
+        What::Undeliverable(failure) => {
+            keys.deliveries.insert(failure.delivery);
+        }
+        What::Staffed(case) => {
+            keys.cases.insert(*case);
+        }
+        What::OldMail { .. } => {}
+    }
+    keys.cases.extend(view.known_ids.iter().map(|k| k.case));
+    keys.cases.extend(view.deliveries.iter().map(|d| d.case));
+    keys.cases.extend(view.copies.iter().filter_map(|c| c.case));
+    for known in view.cases.values() {
+        keys.cases.extend(known.case.merged_into);
+        keys.cases.extend(known.case.successor);
+    }
+    without(keys, &view.asked)
+}
+
+fn without(mut keys: Keys, asked: &Keys) -> Keys {
+    keys.cases.retain(|k| !asked.cases.contains(k));
+    keys.references.retain(|k| !asked.references.contains(k));
+    keys.message_ids.retain(|k| !asked.message_ids.contains(k));
+    keys.bounced.retain(|k| !asked.bounced.contains(k));
+    keys.deliveries.retain(|k| !asked.deliveries.contains(k));
+    keys.sent_ids.retain(|k| !asked.sent_ids.contains(k));
+    if keys.copy == asked.copy {
+        keys.copy = None;
+    }
+    if keys.author == asked.author {
+        keys.author = None;
+    }
+    keys
+}
+
+/// Where this mail goes (R10–R12).
+#[must_use]
+pub fn route(arriving: &Arriving<'_>) -> Route {
+    let (mut tokens, forged) = arriving.address_tokens();
+    let in_address = !tokens.is_empty() || arriving.is_plain();
+    if arriving.is_plain() {
+        tokens.extend(arriving.id_tokens());
+    }
+    tokens.sort_by_key(|t| !is_authors_own(arriving, t));
+    tokens.retain(|t| arriving.view.cases.contains_key(&t.case));
+    let mut route = by_tokens(arriving, &tokens, in_address)
+        .or_else(|| by_tokens(arriving, &known(arriving, arriving.id_tokens()), false))
+        .or_else(|| by_known_id(arriving))
+        .or_else(|| by_subject_tag(arriving))
+        .unwrap_or_else(|| Route { rule: "R10", because: "nothing names a case".to_owned(), ..Route::default() });
+    route.forged = forged;
+    route
+}
+
+fn known(arriving: &Arriving<'_>, mut tokens: Vec<Token>) -> Vec<Token> {
+    tokens.retain(|t| arriving.view.cases.contains_key(&t.case));
+    tokens
+}
+
+fn is_authors_own(arriving: &Arriving<'_>, token: &Token) -> bool {
+    let Some(author) = arriving.arrival.mail.author() else {
+        return false;
+    };
+    match token.class {
+        Class::Agent => agent_of(arriving.policy, token.party)
+            .is_some_and(|agent| agent.addresses.iter().any(|a| a.same_exact_agent(&author.address))),
+        Class::Customer | Class::Notification => token.party == PartyId::of_party(token.case, &author.address),
+        Class::Bounce => false,
+    }
+}
+
+fn by_tokens(arriving: &Arriving<'_>, tokens: &[Token], in_address: bool) -> Option<Route> {
+    let token = *tokens.first()?;
+    let named = arriving.view.cases.get(&token.case)?;
+    let place = if in_address { "recipient field" } else { "Message-ID that it answers" };
+    let mut route = Route {
+        token: Some(token),
+        token_in_address: in_address,
+        rule: "R10",
+        because: format!("a token of case {} in a {place}", named.case.reference),
+        ..Route::default()
+    };
+    let mut pointers: Vec<CaseKey> = Vec::new();
+    for other in tokens.iter().skip(1).map(|t| t.case) {
+        if other != token.case && !pointers.contains(&other) {
+            pointers.push(other);
+        }
+    }
+    route.pointers = pointers;
+    let fresh = in_address && token.class != Class::Agent && token.class != Class::Bounce && arriving.is_fresh();
+    if fresh && !arriving.author_is_party(named) {
+        route.rule = "R11";
+        route.because = format!("composed anew to an address of case {} by somebody else", named.case.reference);
+        route.borrowed = Some(token.case);
+        return Some(route);
+    }
+    if fresh && named.case.status == Status::Closed {
+        route.rule = "R11";
+        route.because = format!("composed anew to an address of closed case {}", named.case.reference);
+        route.continues = Some(token.case);
+        return Some(route);
+    }
+    settle(arriving, token.case, &mut route);
+    Some(route)
+}
+
+fn by_known_id(arriving: &Arriving<'_>) -> Option<Route> {
+    ancestors(&arriving.arrival.mail).iter().find_map(|id| {
+        let hit = arriving.view.known_ids.iter().find(|k| {
+            k.id == *id && k.mailbox == arriving.arrival.mailbox && !matches!(k.side, Side::Agent(_))
+        })?;
+        let case = arriving.view.cases.get(&hit.case)?;
+        if !arriving.author_is_party(case) {
+            return None;
+        }
+        let mut route = Route {
+            rule: "R10",
+            because: format!("answers a mail of case {}, of which its author is a party", case.case.reference),
+            ..Route::default()
+        };
+        settle(arriving, hit.case, &mut route);
+        Some(route)
+    })
+}
+
+fn by_subject_tag(arriving: &Arriving<'_>) -> Option<Route> {
+    case_tags(&arriving.arrival.mail.subject).into_iter().find_map(|reference| {
+        let (key, case) = arriving
+            .view
+            .cases
+            .iter()
+            .find(|(_, c)| c.case.reference == reference && c.case.mailbox == arriving.arrival.mailbox)?;
+        if !arriving.author_is_party(case) {
+            return None;
+        }
+        let mut route = Route {
+            rule: "R10",
+            because: format!("the subject names case {reference}, of which its author is a party"),
+            ..Route::default()
+        };
+        settle(arriving, *key, &mut route);
+        Some(route)
+    })
+}
+
+/// Follows merges and successors to the case that takes mail (R12, R15).
+fn settle(arriving: &Arriving<'_>, start: CaseKey, route: &mut Route) {
+    let mut key = start;
+    for _ in 0..super::ROUNDS_MAX {
+        let Some(known) = arriving.view.cases.get(&key) else {
+            break;
+        };
+        if known.case.takes_mail(arriving.event.at_ms, arriving.policy.reopen_ms) {
+            route.case = Some(key);
+            return;
+        }
+        match known.case.merged_into.or(known.case.successor) {
+            Some(next) => key = next,
+            None => break,
+        }
+    }
+    route.rule = "R12";
+    route.because = format!("{}; that one is closed for longer than it reopens", route.because);
+    route.continues = Some(key);
+}
+
+/// Is it a copy of a mail that we hold (R13)? The same id with other content is another mail.
+#[must_use]
+pub fn copy(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
+    let copy = arriving
+        .view
+        .copies
+        .iter()
+        .find(|c| c.message_id == arriving.arrival.mail.message_id)?;
+    let mut effects = Vec::new();
+    let first = copy.case;
+    if let (Some(first), Some(target), Some(_)) = (first, route.case, route.token)
+        && first != target
+        && copy.opened
+        && arriving.view.cases.get(&first).is_some_and(|c| c.case.merged_into.is_none())
+    {
+        effects.push(Effect::MergeInto(first, target));
+        effects.push(log(target, "merged", "the second copy of a mail bore this case's token"));
+        return Some(Decision {
+            outcome: Outcome::Duplicate,
+            rule: "R13",
+            because: "a copy of a mail that we hold; its token names another case, which takes the first copy's".to_owned(),
+            case: Some(target),
+            effects,
+        });
+    }
+    if let Some(first) = first
+        && copy.mailbox != arriving.arrival.mailbox
+    {
+        effects.push(log(first, "copy", &format!("the same mail also lies in mailbox {}", arriving.arrival.mailbox)));
+    }
+    Some(Decision {
+        outcome: Outcome::Duplicate,
+        rule: "R13",
+        because: "the same Message-ID with the same content is one mail".to_owned(),
+        case: first,
+        effects,
+    })
+}
+
+fn log(case: CaseKey, kind: &'static str, detail: &str) -> Effect {
+    Effect::Log(case, LogLine { kind, by: "yesreply".to_owned(), rule: "R13", detail: detail.to_owned() })
+}
+
+/// The customer of a new case (R20): `None` if the mail names nobody.
+#[must_use]
+pub fn customer(arriving: &Arriving<'_>) -> Option<NameAddr> {
+    let mail = &arriving.arrival.mail;
+    let author = mail.author().or(mail.sender.as_ref())?;
+    let policy = arriving.policy;
+    let single_reply_to = match mail.reply_to.as_slice() {
+        [one] => Some(one),
+        _ => None,
+    };
+    let is_form = policy.forms.iter().any(|f| f.key() == author.address.key());
+    if is_form || is_our_own(policy, &author.address) || author.address.is_no_reply() {
+        let named = mail.original_from.as_ref().or(single_reply_to);
+        return Some(named.filter(|n| !is_our_own(policy, &n.address)).unwrap_or(author).clone());
+    }
+    if let Some(reply_to) = single_reply_to
+        && !is_our_own(policy, &reply_to.address)
+        && reply_to.address.organisational_domain() == author.address.organisational_domain()
+    {
+        let name = if reply_to.name.is_empty() { author.name.clone() } else { reply_to.name.clone() };
+        return Some(NameAddr { name, address: reply_to.address.clone() });
+    }
+    Some(author.clone())
+}
+
+/// The mailbox that To names first, else where the mail lay (R13).
+#[must_use]
+pub fn home<'a>(arriving: &Arriving<'a>) -> Option<&'a Mailbox> {
+    let named = arriving.arrival.mail.recipients().find_map(|recipient| {
+        arriving.policy.mailboxes.values().find(|m| m.address.key() == recipient.key())
+    });
+    named.or_else(|| arriving.policy.mailboxes.get(&arriving.arrival.mailbox))
+}

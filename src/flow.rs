@@ -1,0 +1,285 @@
+//! The one door: whatever happens to the desk comes through here.
+//!
+//! Decides   nothing itself: reads mail outside the transaction, then, inside one, loads, has the desk decide,
+//!           and commits; a savepoint for each event, one commit for each batch.
+//! Never     lets one bad mail stop others: what makes us fail, a panic included, goes to quarantine whole.
+
+pub mod prepare;
+mod writer;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::clock;
+use crate::desk::policy::Policy;
+use crate::desk::{Event, What};
+use crate::store::Store;
+use crate::store::types::{AccountState, Claimed, Cursor, Errand, Gap, IntakeBatch, Settlement};
+
+use prepare::Prepared;
+use writer::{Urgent, Work};
+
+/// Batches that wait for the writer; the edges wait beyond that.
+const WORK_WAITING_MAX: usize = 4;
+/// Outbox steps that wait for the writer.
+const URGENT_WAITING_MAX: usize = 256;
+/// Cases younger than this are relayed when their mailbox gets its first agent (R90).
+const UNTOLD_MS: i64 = 7 * 24 * 3_600_000;
+
+/// The door. Cheap to clone behind an `Arc`.
+#[derive(Debug)]
+pub struct Flow {
+    store: Store,
+    policy: Arc<Policy>,
+    work: mpsc::Sender<Work>,
+    urgent: mpsc::Sender<Urgent>,
+    bell: Arc<Notify>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handled {
+    /// The event.
+    pub event: String,
+    /// `handled`, `duplicate`, `ignored`, `held`, `quarantined`, or `repeated`: it was handled before.
+    pub outcome: String,
+    /// Why.
+    pub because: String,
+}
+
+impl Flow {
+    /// Starts the one writer over this store.
+    #[must_use]
+    pub fn start(store: Store, policy: Arc<Policy>) -> Arc<Self> {
+        let (work, works) = mpsc::channel(WORK_WAITING_MAX);
+        let (urgent, urgents) = mpsc::channel(URGENT_WAITING_MAX);
+        let bell = Arc::new(Notify::new());
+        let writer = writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone() };
+        tokio::spawn(writer.run(works, urgents));
+        Arc::new(Flow { store, policy, work, urgent, bell })
+    }
+
+    /// The store, for lists.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Handles events that are no mail.
+    ///
+    /// # Errors
+    /// The store's; then nothing was changed.
+    pub async fn handle(&self, events: Vec<Event>) -> anyhow::Result<Vec<Handled>> {
+        let prepared = events.into_iter().map(Prepared::bare).collect();
+        self.submit(prepared, None, Vec::new()).await
+    }
+
+    /// Takes a batch of fetched mail: its effects, the cursor, gaps and errands in one transaction.
+    ///
+    /// # Errors
+    /// The store's; then the cursor has not moved.
+    pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
+        let prepared = prepare::batch(&self.store, &self.policy, &batch).await?;
+        let handled = self.submit(prepared, Some(batch.without_mails()), Vec::new()).await?;
+        for event in handled {
+            tracing::info!(event.id = event.event, outcome = event.outcome, because = event.because, "a mail was taken in");
+        }
+        Ok(())
+    }
+
+    /// Handles a quarantined mail anew.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn replay(&self, id: i64) -> anyhow::Result<Option<Handled>> {
+        let rows = self.store.quarantined().await?;
+        let (Some(row), Some(raw)) =
+            (rows.into_iter().find(|r| r.id == id), self.store.quarantined_raw(id).await?)
+        else {
+            return Ok(None);
+        };
+        let prepared = prepare::one(&self.store, &self.policy, &row, raw).await?;
+        let handled = self.submit(vec![prepared], None, vec![id]).await?;
+        Ok(handled.into_iter().next())
+    }
+
+    async fn submit(
+        &self,
+        events: Vec<Prepared>,
+        intake: Option<IntakeBatch>,
+        replayed: Vec<i64>,
+    ) -> anyhow::Result<Vec<Handled>> {
+        let (answer, answered) = oneshot::channel();
+        self.work
+            .send(Work { events, intake, replayed, answer })
+            .await
+            .context("the writer has ended")?;
+        answered.await.context("the writer has ended")?
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<anyhow::Result<T>>) -> Urgent) -> anyhow::Result<T> {
+        let (answer, answered) = oneshot::channel();
+        self.urgent.send(make(answer)).await.context("the writer has ended")?;
+        answered.await.context("the writer has ended")?
+    }
+
+    /// Claims due rows of a mailbox's outbox, in the order of R60.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn claim(&self, mailbox: &str, limit: u32, lease_ms: i64) -> anyhow::Result<Vec<Claimed>> {
+        let mailbox = mailbox.to_owned();
+        self.ask(|answer| Urgent::Claim { mailbox, limit, lease_ms, answer }).await
+    }
+
+    /// Commits that DATA has begun. `false`: the lease was lost, the mail must not be sent.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn data_started(&self, id: i64, attempt: i64) -> anyhow::Result<bool> {
+        self.ask(|answer| Urgent::DataStarted { id, attempt, answer }).await
+    }
+
+    /// Commits how an attempt ended; a final failure is an event of its case in the same transaction.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn settle(&self, id: i64, attempt: i64, settlement: Settlement) -> anyhow::Result<()> {
+        self.ask(|answer| Urgent::Settle { id, attempt, settlement, answer }).await
+    }
+
+    /// Rings when rows were queued. Register before looking.
+    #[must_use]
+    pub fn outbox_bell(&self) -> &Notify {
+        &self.bell
+    }
+
+    /// When the next row of a mailbox is due, milliseconds.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn next_due_ms(&self, mailbox: &str) -> anyhow::Result<Option<i64>> {
+        Ok(self.store.next_due(mailbox).await?)
+    }
+
+    /// At start: leases of an earlier run end now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn release_leases(&self) -> anyhow::Result<()> {
+        let mut transaction = self.store.begin().await?;
+        crate::store::outbox::release_leases(&mut transaction, clock::now_ms()).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// R90: cases that nobody was told of are relayed once their mailbox has agents.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn staff(&self) -> anyhow::Result<()> {
+        let now = clock::now_ms();
+        for mailbox in self.policy.mailboxes.values() {
+            if crate::desk::outgoing::agents_of(&self.policy, &mailbox.name).is_empty() {
+                continue;
+            }
+            let mut reader = self.store.reader().acquire().await?;
+            let cases = crate::store::cases::untold(&mut reader, &mailbox.name, now.saturating_sub(UNTOLD_MS)).await?;
+            drop(reader);
+            for case in cases {
+                let id = format!("staffed/{}/{}", mailbox.name, case.0);
+                self.handle(vec![Event { id, at_ms: now, what: What::Staffed(case) }]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// R91: once, agents hear of the old mail that the first start took in.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn old_mail_taken(&self, cursor: &Cursor) -> anyhow::Result<()> {
+        let count = self.store.old_cases(&cursor.mailbox).await?;
+        if count > 0 {
+            let id = format!("old/{}/{}/{}", cursor.mailbox, cursor.folder, cursor.started_ms);
+            let what = What::OldMail { mailbox: cursor.mailbox.clone(), count };
+            self.handle(vec![Event { id, at_ms: clock::now_ms(), what }]).await?;
+        }
+        Ok(())
+    }
+
+    /// Where intake stands in a folder.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn cursor(&self, mailbox: &str, folder: &str) -> anyhow::Result<Option<Cursor>> {
+        Ok(self.store.cursor(mailbox, folder).await?)
+    }
+
+    /// Gaps of a folder.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn gaps(&self, mailbox: &str, folder: &str, uidvalidity: u32) -> anyhow::Result<Vec<Gap>> {
+        Ok(self.store.gaps(mailbox, folder, uidvalidity).await?)
+    }
+
+    /// What is to be done on the IMAP server.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn errands(&self, mailbox: &str, folder: &str, uidvalidity: u32, limit: u32) -> anyhow::Result<Vec<Errand>> {
+        Ok(self.store.errands(mailbox, folder, uidvalidity, limit).await?)
+    }
+
+    /// These errands are done.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn errands_done(&self, mailbox: &str, folder: &str, uidvalidity: u32, uids: &[u32]) -> anyhow::Result<()> {
+        Ok(self.store.errands_done(mailbox, folder, uidvalidity, uids).await?)
+    }
+
+    /// Records how an account fares. A store that fails here is only logged: it says so elsewhere too.
+    pub async fn account_state(&self, mailbox: &str, side: &str, state: &str, detail: &str) {
+        self.record(mailbox, side, state, detail, 0).await;
+    }
+
+    /// Pauses an account (R61).
+    ///
+    /// # Errors
+    /// None; the result is for symmetry of callers that use `?`.
+    pub async fn pause_account(&self, mailbox: &str, until_ms: i64, detail: &str) -> anyhow::Result<()> {
+        self.record(mailbox, "smtp", "paused", detail, until_ms).await;
+        Ok(())
+    }
+
+    async fn record(&self, mailbox: &str, side: &str, state: &str, detail: &str, until_ms: i64) {
+        let row = AccountState {
+            mailbox: mailbox.to_owned(),
+            side: side.to_owned(),
+            state: state.to_owned(),
+            detail: detail.to_owned(),
+            since_ms: 0,
+        };
+        if let Err(error) = self.store.set_account_state(clock::now_ms(), &row, until_ms).await {
+            tracing::warn!(mailbox.name = mailbox, side, %error, "the state of an account could not be recorded");
+        }
+    }
+
+    /// Until when an account is paused; `None` if it is not.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn account_paused_until(&self, mailbox: &str) -> anyhow::Result<Option<i64>> {
+        let until = self.store.paused_until(mailbox, "smtp").await?;
+        Ok((until > clock::now_ms()).then_some(until))
+    }
+}

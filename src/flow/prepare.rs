@@ -1,0 +1,229 @@
+//! What is done to a mail before the transaction: read it, tell its new words from quotes, clean its HTML,
+//! encode its attachments. On blocking threads, a bounded number at a time.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::Context;
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use crate::clock;
+use crate::desk::policy::Policy;
+use crate::desk::token::{CaseKey, Found};
+use crate::desk::{Arrival, Event, What};
+use crate::mail::references::ancestors;
+use crate::mail::render::{Part, encode_blob};
+use crate::mail::reply::{Known, Reading, read_agent, read_customer};
+use crate::mail::{Incoming, html, read};
+use crate::store::Store;
+use crate::store::load::{KnownTexts, known_texts};
+use crate::store::quarantine::Quarantined;
+use crate::store::types::{Content, IntakeBatch};
+
+/// Octets that are parsed in one blocking piece of work.
+const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An event, ready for the transaction.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The event; `Err` says why the mail could not be read (a panic of ours).
+    pub event: Result<Event, Broken>,
+    /// The mail as it came, if it is one.
+    pub raw: Option<Vec<u8>>,
+    /// Attachments to store once.
+    pub blobs: Vec<(String, Vec<u8>)>,
+}
+
+/// A mail that made us fail.
+#[derive(Debug)]
+pub struct Broken {
+    /// Its event id.
+    pub id: String,
+    /// Its mailbox.
+    pub mailbox: String,
+    /// Older than the first start.
+    pub old: bool,
+    /// Why.
+    pub reason: String,
+}
+
+impl Prepared {
+    /// An event that is no mail.
+    #[must_use]
+    pub fn bare(event: Event) -> Self {
+        Prepared { event: Ok(event), raw: None, blobs: Vec::new() }
+    }
+}
+
+/// A mail on its way to [`Prepared`].
+struct Piece {
+    id: String,
+    mailbox: String,
+    old: bool,
+    at_ms: i64,
+    raw: Vec<u8>,
+    size_bytes: u64,
+    headers_only: bool,
+}
+
+/// Prepares all mails of a batch, in their order.
+///
+/// # Errors
+/// The store's, when texts of cases are looked up.
+pub async fn batch(store: &Store, policy: &Policy, batch: &IntakeBatch) -> anyhow::Result<Vec<Prepared>> {
+    let cursor = &batch.cursor;
+    let now = clock::now_ms();
+    let mut pieces = Vec::new();
+    for mail in &batch.mails {
+        let (raw, size_bytes, headers_only) = match &mail.content {
+            Content::Whole(raw) => (raw.clone(), u64::try_from(raw.len()).unwrap_or_default(), false),
+            Content::HeadersOnly { headers, size_bytes } => (headers.clone(), *size_bytes, true),
+        };
+        pieces.push(Piece {
+            id: format!("imap/{}/{}/{}/{}", cursor.mailbox, cursor.folder, cursor.uidvalidity, mail.uid),
+            mailbox: cursor.mailbox.clone(),
+            old: mail.old,
+            at_ms: if mail.old { mail.internal_date_ms.unwrap_or(now) } else { now },
+            raw,
+            size_bytes,
+            headers_only,
+        });
+    }
+    all(store, policy, pieces).await
+}
+
+/// Prepares a quarantined mail.
+///
+/// # Errors
+/// As [`batch`].
+pub async fn one(store: &Store, policy: &Policy, row: &Quarantined, raw: Vec<u8>) -> anyhow::Result<Prepared> {
+    let piece = Piece {
+        id: row.event_id.clone(),
+        mailbox: row.mailbox.clone(),
+        old: row.old,
+        at_ms: clock::now_ms(),
+        size_bytes: u64::try_from(raw.len()).unwrap_or_default(),
+        raw,
+        headers_only: false,
+    };
+    all(store, policy, vec![piece]).await?.pop().context("a mail went missing while it was read")
+}
+
+async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Result<Vec<Prepared>> {
+    let mut prepared = Vec::with_capacity(pieces.len());
+    let mut pieces = pieces.into_iter().peekable();
+    while pieces.peek().is_some() {
+        let mut group = Vec::new();
+        let mut size = 0usize;
+        while let Some(piece) = pieces.next_if(|p| group.is_empty() || size.saturating_add(p.raw.len()) <= PIECE_BYTES_MAX) {
+            size = size.saturating_add(piece.raw.len());
+            group.push(piece);
+        }
+        let read = tokio::task::spawn_blocking(move || group.into_iter().map(read_piece).collect::<Vec<_>>())
+            .await
+            .context("reading mail")?;
+        let mut with_texts = Vec::with_capacity(read.len());
+        for (piece, mail) in read {
+            let texts = match &mail {
+                Ok(mail) => texts(store, policy, mail).await?,
+                Err(_) => KnownTexts::default(),
+            };
+            with_texts.push((piece, mail, texts));
+        }
+        let done = tokio::task::spawn_blocking(move || {
+            with_texts.into_iter().map(|(piece, mail, texts)| finish(piece, mail, &texts)).collect::<Vec<_>>()
+        })
+        .await
+        .context("reading mail")?;
+        prepared.extend(done);
+    }
+    Ok(prepared)
+}
+
+fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
+    let mail = guarded(|| read::read(&piece.raw));
+    (piece, mail)
+}
+
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let words = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        format!("reading it panicked: {words}")
+    })
+}
+
+/// What was said in the cases that this mail may belong to.
+async fn texts(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::Result<KnownTexts> {
+    let mailboxes: Vec<_> = policy.mailboxes.values().collect();
+    let ids = ancestors(mail);
+    let in_addresses = mail.recipients().filter_map(|a| policy.keys.read_address(a, &mailboxes));
+    let in_ids = ids.iter().filter_map(|id| policy.keys.read_message_id(id));
+    let cases: BTreeSet<CaseKey> = in_addresses
+        .chain(in_ids)
+        .filter_map(|found| match found {
+            Found::Good(token) => Some(token.case),
+            Found::Forged => None,
+        })
+        .collect();
+    if cases.is_empty() && ids.is_empty() {
+        return Ok(KnownTexts::default());
+    }
+    let mut reader = store.reader().acquire().await.context("read the texts of a case")?;
+    known_texts(&mut reader, &cases, &ids).await.context("read the texts of a case")
+}
+
+fn finish(piece: Piece, mail: Result<Incoming, String>, texts: &KnownTexts) -> Prepared {
+    let read = mail.and_then(|mail| guarded(|| arrival(&piece, mail, texts)));
+    match read {
+        Ok((arrival, blobs)) => Prepared {
+            event: Ok(Event { id: piece.id, at_ms: piece.at_ms, what: What::Arrived(Box::new(arrival)) }),
+            raw: Some(piece.raw),
+            blobs,
+        },
+        Err(reason) => Prepared {
+            event: Err(Broken { id: piece.id, mailbox: piece.mailbox, old: piece.old, reason }),
+            raw: Some(piece.raw),
+            blobs: Vec::new(),
+        },
+    }
+}
+
+fn arrival(piece: &Piece, mail: Incoming, texts: &KnownTexts) -> (Arrival, Vec<(String, Vec<u8>)>) {
+    let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
+    let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
+    let known = Known { ours: &internal, shared: &shared };
+    let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
+    let agent_reading: Reading = read_agent(&mail.text, mail.html.as_deref(), &known);
+    let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
+    let mut parts = Vec::new();
+    let mut blobs = Vec::new();
+    for attachment in &mail.attachments {
+        let id = HEXLOWER.encode(&Sha256::digest(&attachment.content));
+        blobs.push((id.clone(), encode_blob(&attachment.content)));
+        parts.push(Part {
+            name: attachment.name.clone(),
+            media_type: attachment.media_type.clone(),
+            content_id: attachment.content_id.clone(),
+            inline: attachment.inline,
+            blob: id,
+            size_bytes: u64::try_from(attachment.content.len()).unwrap_or_default(),
+        });
+    }
+    let arrival = Arrival {
+        mailbox: piece.mailbox.clone(),
+        old: piece.old,
+        reading,
+        agent_reading,
+        clean_html,
+        parts,
+        size_bytes: piece.size_bytes,
+        headers_only: piece.headers_only,
+        mail,
+    };
+    (arrival, blobs)
+}

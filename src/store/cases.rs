@@ -1,0 +1,236 @@
+//! Cases as `case list` and `case show` show them, and the sums of `audit`.
+
+use sqlx::any::AnyConnection;
+
+use crate::desk::case::{Case, Entry};
+use crate::desk::token::CaseKey;
+
+use super::Store;
+use super::rows;
+
+/// Which cases to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Status word.
+    pub status: Option<String>,
+    /// Owner's short name.
+    pub owner: Option<String>,
+    /// Mailbox short name.
+    pub mailbox: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// A case with what only lists show.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The case.
+    pub case: Case,
+    /// When something last happened, milliseconds.
+    pub updated_ms: i64,
+    /// When an answer is due, milliseconds.
+    pub due_ms: Option<i64>,
+    /// Number of the case it was merged into.
+    pub merged_into: Option<i64>,
+    /// Entries.
+    pub messages: i64,
+}
+
+/// A line of the log of a case.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// When, milliseconds.
+    pub at_ms: i64,
+    /// What, one word.
+    pub kind: String,
+    /// Who.
+    pub by: String,
+    /// The rule.
+    pub rule: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// How a mail of a case fared.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// The entry it carried.
+    pub entry: i64,
+    /// Recipient.
+    pub recipient: String,
+    /// State of its outbox row.
+    pub state: String,
+    /// Enhanced status.
+    pub status: String,
+    /// What the relay, or a report, said.
+    pub diagnostic: String,
+}
+
+/// All of a case.
+#[derive(Debug, Clone)]
+pub struct Whole {
+    /// The case.
+    pub listed: Listed,
+    /// Its entries with their ids, oldest first.
+    pub entries: Vec<(i64, Entry)>,
+    /// Its log, oldest first.
+    pub log: Vec<Logged>,
+    /// Its deliveries.
+    pub deliveries: Vec<Delivered>,
+}
+
+const LISTED: &str = "SELECT cases.*, target.reference AS target FROM cases
+    LEFT JOIN cases AS target ON target.case_key = cases.merged_into";
+
+fn listed(row: &sqlx::any::AnyRow) -> sqlx::Result<Listed> {
+    Ok(Listed {
+        case: rows::case(row)?,
+        updated_ms: rows::number(row, "updated_at")?,
+        due_ms: rows::maybe_number(row, "due_at")?,
+        merged_into: rows::maybe_number(row, "target")?,
+        messages: rows::number(row, "messages")?,
+    })
+}
+
+/// Cases that nobody was told of and nobody answered, for a mailbox that has agents now (R90).
+///
+/// # Errors
+/// The database's.
+pub async fn untold(connection: &mut AnyConnection, mailbox: &str, since_ms: i64) -> sqlx::Result<Vec<CaseKey>> {
+    sqlx::query(
+        "SELECT case_key FROM cases WHERE mailbox = $1 AND status = 'new' AND old = 0 AND opened_at > $2
+         AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.case_key = cases.case_key AND outbox.agent IS NOT NULL)
+         ORDER BY reference",
+    )
+    .bind(mailbox.to_owned())
+    .bind(since_ms)
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(|row| rows::case_key(row, "case_key"))
+    .collect()
+}
+
+impl Store {
+    /// Cases, newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn cases(&self, filter: &Filter) -> sqlx::Result<Vec<Listed>> {
+        let sql = format!(
+            "{LISTED} WHERE ($1 = '' OR cases.status = $1) AND ($2 = '' OR cases.owner = $2)
+             AND ($3 = '' OR cases.mailbox = $3) ORDER BY cases.reference DESC LIMIT $4"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(filter.status.clone().unwrap_or_default())
+            .bind(filter.owner.clone().unwrap_or_default())
+            .bind(filter.mailbox.clone().unwrap_or_default())
+            .bind(filter.limit)
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(listed)
+            .collect()
+    }
+
+    /// All of one case; `None` if there is none of this number.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn case(&self, reference: i64) -> sqlx::Result<Option<Whole>> {
+        let sql = format!("{LISTED} WHERE cases.reference = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(reference).fetch_optional(self.reader()).await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let listed = listed(&row)?;
+        let key = listed.case.key.to_i64();
+        let entries = sqlx::query("SELECT * FROM entries WHERE case_key = $1 ORDER BY id")
+            .bind(key)
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(rows::entry)
+            .collect::<sqlx::Result<_>>()?;
+        let log = sqlx::query("SELECT at, kind, by_whom, rule, detail FROM case_log WHERE case_key = $1 ORDER BY id")
+            .bind(key)
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(Logged {
+                    at_ms: rows::number(row, "at")?,
+                    kind: rows::text(row, "kind")?,
+                    by: rows::text(row, "by_whom")?,
+                    rule: rows::text(row, "rule")?,
+                    detail: rows::text(row, "detail")?,
+                })
+            })
+            .collect::<sqlx::Result<_>>()?;
+        let deliveries = sqlx::query(
+            "SELECT entry_id, recipient, state, status, last_reply FROM outbox
+             WHERE case_key = $1 AND entry_id IS NOT NULL AND purpose <> 'notice' ORDER BY id",
+        )
+        .bind(key)
+        .fetch_all(self.reader())
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Delivered {
+                entry: rows::number(row, "entry_id")?,
+                recipient: rows::text(row, "recipient")?,
+                state: rows::text(row, "state")?,
+                status: rows::text(row, "status")?,
+                diagnostic: rows::text(row, "last_reply")?,
+            })
+        })
+        .collect::<sqlx::Result<_>>()?;
+        Ok(Some(Whole { listed, entries, log, deliveries }))
+    }
+
+    /// The mail of an entry, as it came (R92).
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn original(&self, entry: i64) -> sqlx::Result<Option<Vec<u8>>> {
+        let row = sqlx::query("SELECT raw FROM mails WHERE entry_id = $1 ORDER BY id LIMIT 1")
+            .bind(entry)
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(|row| rows::bytes(&row, "raw")).transpose()
+    }
+
+    /// How many cases of a mailbox come from old mail (R91).
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn old_cases(&self, mailbox: &str) -> sqlx::Result<i64> {
+        let row = sqlx::query("SELECT count(*) AS n FROM cases WHERE mailbox = $1 AND old = 1")
+            .bind(mailbox.to_owned())
+            .fetch_one(self.reader())
+            .await?;
+        rows::number(&row, "n")
+    }
+
+    /// Stored messages, and how many ended in each state.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sums(&self) -> sqlx::Result<(i64, Vec<(String, i64)>)> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n",
+        )
+        .fetch_one(self.reader())
+        .await?;
+        let stored = rows::number(&row, "n")?;
+        let outcomes = sqlx::query(
+            "SELECT outcome, count(*) AS n FROM events WHERE kind = 'arrived' GROUP BY outcome ORDER BY outcome",
+        )
+        .fetch_all(self.reader())
+        .await?
+        .iter()
+        .map(|row| Ok((rows::text(row, "outcome")?, rows::number(row, "n")?)))
+        .collect::<sqlx::Result<_>>()?;
+        Ok((stored, outcomes))
+    }
+}

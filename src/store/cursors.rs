@@ -1,0 +1,253 @@
+//! How far intake has read, what it could not read, what is to be done on the server, and how accounts fare.
+
+use sqlx::any::AnyConnection;
+
+use super::Store;
+use super::rows;
+use super::types::{AccountState, After, Cursor, Errand, Gap, GapState};
+
+fn unsigned(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or_default()
+}
+
+/// Moves the cursor, in the transaction of what the mails caused.
+///
+/// # Errors
+/// The database's.
+pub async fn set_cursor(connection: &mut AnyConnection, cursor: &Cursor) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO cursors (mailbox, folder, uidvalidity, uid_last, started_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (mailbox, folder) DO UPDATE SET uidvalidity = $3, uid_last = $4",
+    )
+    .bind(cursor.mailbox.clone())
+    .bind(cursor.folder.clone())
+    .bind(i64::from(cursor.uidvalidity))
+    .bind(i64::from(cursor.uid_last))
+    .bind(cursor.started_ms)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes or updates a gap.
+///
+/// # Errors
+/// The database's.
+pub async fn set_gap(connection: &mut AnyConnection, cursor: &Cursor, gap: &Gap) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO gaps (mailbox, folder, uidvalidity, uid, state, reason, attempts) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (mailbox, folder, uidvalidity, uid) DO UPDATE SET state = $5, reason = $6, attempts = $7",
+    )
+    .bind(cursor.mailbox.clone())
+    .bind(cursor.folder.clone())
+    .bind(i64::from(cursor.uidvalidity))
+    .bind(i64::from(gap.uid))
+    .bind(match gap.state {
+        GapState::Pending => "pending",
+        GapState::Gone => "gone",
+        GapState::Failed => "failed",
+    })
+    .bind(gap.reason.clone())
+    .bind(i64::from(gap.attempts))
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// The UID was read after all.
+///
+/// # Errors
+/// The database's.
+pub async fn close_gap(connection: &mut AnyConnection, cursor: &Cursor, uid: u32) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM gaps WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3 AND uid = $4")
+        .bind(cursor.mailbox.clone())
+        .bind(cursor.folder.clone())
+        .bind(i64::from(cursor.uidvalidity))
+        .bind(i64::from(uid))
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Something is to be done on the server.
+///
+/// # Errors
+/// The database's.
+pub async fn add_errand(connection: &mut AnyConnection, cursor: &Cursor, uid: u32, after: &After) -> sqlx::Result<()> {
+    let action = match after {
+        After::Keep => return Ok(()),
+        After::Keyword => "keyword".to_owned(),
+        After::Seen => "seen".to_owned(),
+        After::Move(folder) => format!("move:{folder}"),
+    };
+    sqlx::query("INSERT INTO errands (mailbox, folder, uidvalidity, uid, action) VALUES ($1, $2, $3, $4, $5)")
+        .bind(cursor.mailbox.clone())
+        .bind(cursor.folder.clone())
+        .bind(i64::from(cursor.uidvalidity))
+        .bind(i64::from(uid))
+        .bind(action)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Where intake stands in a folder.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn cursor(&self, mailbox: &str, folder: &str) -> sqlx::Result<Option<Cursor>> {
+        let row = sqlx::query("SELECT uidvalidity, uid_last, started_at FROM cursors WHERE mailbox = $1 AND folder = $2")
+            .bind(mailbox.to_owned())
+            .bind(folder.to_owned())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(|row| {
+            Ok(Cursor {
+                mailbox: mailbox.to_owned(),
+                folder: folder.to_owned(),
+                uidvalidity: unsigned(rows::number(&row, "uidvalidity")?),
+                uid_last: unsigned(rows::number(&row, "uid_last")?),
+                started_ms: rows::number(&row, "started_at")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Gaps of a folder that are tried again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn gaps(&self, mailbox: &str, folder: &str, uidvalidity: u32) -> sqlx::Result<Vec<Gap>> {
+        let found = sqlx::query(
+            "SELECT uid, state, reason, attempts FROM gaps
+             WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3 ORDER BY uid",
+        )
+        .bind(mailbox.to_owned())
+        .bind(folder.to_owned())
+        .bind(i64::from(uidvalidity))
+        .fetch_all(self.reader())
+        .await?;
+        found
+            .iter()
+            .map(|row| {
+                Ok(Gap {
+                    uid: unsigned(rows::number(row, "uid")?),
+                    state: match rows::text(row, "state")?.as_str() {
+                        "pending" => GapState::Pending,
+                        "gone" => GapState::Gone,
+                        _ => GapState::Failed,
+                    },
+                    reason: rows::text(row, "reason")?,
+                    attempts: unsigned(rows::number(row, "attempts")?),
+                })
+            })
+            .collect()
+    }
+
+    /// What is to be done on the server, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn errands(&self, mailbox: &str, folder: &str, uidvalidity: u32, limit: u32) -> sqlx::Result<Vec<Errand>> {
+        let found = sqlx::query(
+            "SELECT uid, action FROM errands WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3 ORDER BY id LIMIT $4",
+        )
+        .bind(mailbox.to_owned())
+        .bind(folder.to_owned())
+        .bind(i64::from(uidvalidity))
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?;
+        found
+            .iter()
+            .map(|row| {
+                let action = rows::text(row, "action")?;
+                Ok(Errand {
+                    uid: unsigned(rows::number(row, "uid")?),
+                    action: match (action.as_str(), action.strip_prefix("move:")) {
+                        (_, Some(folder)) => After::Move(folder.to_owned()),
+                        ("keyword", _) => After::Keyword,
+                        ("seen", _) => After::Seen,
+                        _ => After::Keep,
+                    },
+                })
+            })
+            .collect()
+    }
+
+    /// These are done.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn errands_done(&self, mailbox: &str, folder: &str, uidvalidity: u32, uids: &[u32]) -> sqlx::Result<()> {
+        let mut transaction = self.begin().await?;
+        for uid in uids {
+            sqlx::query("DELETE FROM errands WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3 AND uid = $4")
+                .bind(mailbox.to_owned())
+                .bind(folder.to_owned())
+                .bind(i64::from(uidvalidity))
+                .bind(i64::from(*uid))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Records how an account fares; `since` moves only when the state changes.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn set_account_state(&self, now_ms: i64, state: &AccountState, paused_until_ms: i64) -> sqlx::Result<()> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO accounts (mailbox, side, state, detail, since, paused_until) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (mailbox, side) DO UPDATE SET
+                since = CASE WHEN accounts.state = $3 THEN accounts.since ELSE $5 END,
+                state = $3, detail = $4, paused_until = $6",
+        )
+        .bind(state.mailbox.clone())
+        .bind(state.side.clone())
+        .bind(state.state.clone())
+        .bind(state.detail.clone())
+        .bind(now_ms)
+        .bind(paused_until_ms)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await
+    }
+
+    /// Until when an account is paused, milliseconds; 0 if it is not.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn paused_until(&self, mailbox: &str, side: &str) -> sqlx::Result<i64> {
+        let row = sqlx::query("SELECT paused_until FROM accounts WHERE mailbox = $1 AND side = $2")
+            .bind(mailbox.to_owned())
+            .bind(side.to_owned())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map_or(Ok(0), |row| rows::number(&row, "paused_until"))
+    }
+
+    /// All accounts.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn accounts(&self) -> sqlx::Result<Vec<AccountState>> {
+        sqlx::query("SELECT mailbox, side, state, detail, since FROM accounts ORDER BY mailbox, side")
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(AccountState {
+                    mailbox: rows::text(row, "mailbox")?,
+                    side: rows::text(row, "side")?,
+                    state: rows::text(row, "state")?,
+                    detail: rows::text(row, "detail")?,
+                    since_ms: rows::number(row, "since")?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,289 @@
+//! Keys → view.
+
+use sqlx::any::AnyConnection;
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::desk::policy::{Budget, Policy};
+use crate::desk::token::CaseKey;
+use crate::desk::{CaseView, Keys, Purpose, Side, StoredCopy, View};
+use crate::mail::{Address, MessageId};
+
+use super::rows;
+
+/// Entries of a case that a decision sees.
+const ENTRIES_MAX: i64 = 60;
+/// Ids of mails to agents that a decision sees, over all agents of a case.
+const AGENT_MAIL_MAX: i64 = 200;
+/// Of these, for each agent.
+const AGENT_MAIL_EACH_MAX: usize = 20;
+/// Values in one IN list.
+const IN_LIST_MAX: usize = 200;
+
+/// Looks the keys up and adds what was found to the view.
+///
+/// # Errors
+/// The database's.
+pub async fn load(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    view: &mut View,
+    policy: &Policy,
+    at_ms: i64,
+) -> sqlx::Result<()> {
+    for id in &keys.message_ids {
+        view.asked.message_ids.insert(id.clone());
+    }
+    let ids: Vec<&MessageId> = keys.message_ids.iter().take(IN_LIST_MAX).collect();
+    known_ids(connection, &ids, view).await?;
+    for key in &keys.cases {
+        view.asked.cases.insert(*key);
+        case(connection, *key, view).await?;
+    }
+    for reference in &keys.references {
+        view.asked.references.insert(*reference);
+        let row = sqlx::query("SELECT case_key FROM cases WHERE reference = $1")
+            .bind(*reference)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if let Some(row) = row {
+            let key = rows::case_key(&row, "case_key")?;
+            if view.asked.cases.insert(key) {
+                case(connection, key, view).await?;
+            }
+        }
+    }
+    if let Some(hash) = &keys.copy {
+        view.asked.copy = Some(*hash);
+        copies(connection, hash, view).await?;
+    }
+    if let Some(author) = &keys.author {
+        view.asked.author = Some(author.clone());
+        counts(connection, author, view, policy, at_ms).await?;
+    }
+    deliveries(connection, keys, view).await?;
+    let row = sqlx::query("SELECT value FROM counters WHERE name = 'reference'")
+        .fetch_one(&mut *connection)
+        .await?;
+    view.next_reference = rows::number(&row, "value")?;
+    Ok(())
+}
+
+/// `$1,$2,…,$n`.
+pub(super) fn placeholders(count: usize) -> String {
+    let list: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
+    list.join(",")
+}
+
+async fn known_ids(connection: &mut AnyConnection, ids: &[&MessageId], view: &mut View) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT message_id, case_key, mailbox, side, agent, entry_id FROM known_ids WHERE hash IN ({}) ORDER BY id",
+        placeholders(ids.len())
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for id in ids {
+        query = query.bind(id.hash16().to_vec());
+    }
+    for row in query.fetch_all(&mut *connection).await? {
+        let known = rows::known_id(&row)?;
+        if ids.contains(&&known.id) {
+            view.known_ids.push(known);
+        }
+    }
+    Ok(())
+}
+
+async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> sqlx::Result<()> {
+    let row = sqlx::query("SELECT * FROM cases WHERE case_key = $1")
+        .bind(key.to_i64())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(row) = row else {
+        return Ok(());
+    };
+    let case = rows::case(&row)?;
+    let parties = sqlx::query("SELECT * FROM parties WHERE case_key = $1 ORDER BY party")
+        .bind(key.to_i64())
+        .fetch_all(&mut *connection)
+        .await?
+        .iter()
+        .map(rows::party)
+        .collect::<sqlx::Result<_>>()?;
+    let mut entries: Vec<_> = sqlx::query(
+        "SELECT id, direction, author, author_name, standing, party, sender, recipients, copies, subject, message_id,
+                ancestors, at, text, html, '' AS body, parts, thread_topic, thread_index, silent, '' AS relay_text
+         FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
+    )
+    .bind(key.to_i64())
+    .bind(ENTRIES_MAX)
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(rows::entry)
+    .collect::<sqlx::Result<_>>()?;
+    entries.reverse();
+    let mut found = CaseView { case, parties, entries, agent_mail: std::collections::BTreeMap::new() };
+    let sent = sqlx::query(
+        "SELECT message_id, case_key, mailbox, side, agent, entry_id FROM known_ids
+         WHERE case_key = $1 AND side = 'agent' ORDER BY id DESC LIMIT $2",
+    )
+    .bind(key.to_i64())
+    .bind(AGENT_MAIL_MAX)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &sent {
+        let known = rows::known_id(row)?;
+        if let Side::Agent(agent) = known.side {
+            let ids = found.agent_mail.entry(agent).or_default();
+            if ids.len() < AGENT_MAIL_EACH_MAX {
+                ids.insert(0, known.id);
+            }
+        }
+    }
+    view.cases.insert(key, found);
+    Ok(())
+}
+
+async fn copies(connection: &mut AnyConnection, hash: &[u8; 32], view: &mut View) -> sqlx::Result<()> {
+    let found = sqlx::query(
+        "SELECT case_key, opened, mailbox, message_id FROM mails WHERE content_hash = $1 ORDER BY id LIMIT 20",
+    )
+    .bind(hash.to_vec())
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &found {
+        view.copies.push(StoredCopy {
+            case: rows::maybe_number(row, "case_key")?.map(CaseKey::from_i64),
+            opened: rows::number(row, "opened")? != 0,
+            mailbox: rows::text(row, "mailbox")?,
+            message_id: rows::maybe_text(row, "message_id")?.and_then(|id| MessageId::parse(&id)),
+        });
+    }
+    Ok(())
+}
+
+async fn counts(
+    connection: &mut AnyConnection,
+    author: &Address,
+    view: &mut View,
+    policy: &Policy,
+    at_ms: i64,
+) -> sqlx::Result<()> {
+    let limits = &policy.limits;
+    let since = |budget: Option<Budget>| at_ms.saturating_sub(budget.map_or(0, |b| b.window_ms));
+    let acknowledgement = Purpose::Acknowledgement.word();
+    let address = sqlx::query(
+        "SELECT count(*) AS n FROM outbox WHERE recipient_key = $1 AND purpose = $2 AND created_at > $3",
+    )
+    .bind(author.key())
+    .bind(acknowledgement)
+    .bind(since(limits.ack_per_address));
+    view.counts.ack_address = count(&address.fetch_one(&mut *connection).await?)?;
+    let domain = sqlx::query(
+        "SELECT count(*) AS n FROM outbox
+         WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2 AND recipient_domain = $3",
+    )
+    .bind(acknowledgement)
+    .bind(since(limits.ack_per_domain))
+    .bind(author.domain().to_owned());
+    view.counts.ack_domain = count(&domain.fetch_one(&mut *connection).await?)?;
+    let total = sqlx::query(
+        "SELECT count(*) AS n FROM outbox WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2",
+    )
+    .bind(acknowledgement)
+    .bind(since(limits.ack_total));
+    view.counts.ack_total = count(&total.fetch_one(&mut *connection).await?)?;
+    let cases = sqlx::query("SELECT count(*) AS n FROM cases WHERE customer_key = $1 AND opened_at > $2")
+        .bind(author.key())
+        .bind(since(limits.cases_per_address));
+    view.counts.cases_address = count(&cases.fetch_one(&mut *connection).await?)?;
+    Ok(())
+}
+
+fn count(row: &sqlx::any::AnyRow) -> sqlx::Result<u32> {
+    let n: i64 = row.try_get("n")?;
+    Ok(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+async fn deliveries(connection: &mut AnyConnection, keys: &Keys, view: &mut View) -> sqlx::Result<()> {
+    let columns = "id, bounce, case_key, recipient, message_id, purpose, agent, entry_id, state";
+    let mut found = Vec::new();
+    for party in &keys.bounced {
+        view.asked.bounced.insert(*party);
+        let sql = format!("SELECT {columns} FROM outbox WHERE bounce = $1 ORDER BY id LIMIT 20");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(i64::from(party.0));
+        found.extend(query.fetch_all(&mut *connection).await?);
+    }
+    for id in &keys.deliveries {
+        view.asked.deliveries.insert(*id);
+        let sql = format!("SELECT {columns} FROM outbox WHERE id = $1");
+        found.extend(sqlx::query(AssertSqlSafe(sql)).bind(*id).fetch_all(&mut *connection).await?);
+    }
+    for id in &keys.sent_ids {
+        view.asked.sent_ids.insert(id.clone());
+        let sql = format!("SELECT {columns} FROM outbox WHERE message_hash = $1 ORDER BY id LIMIT 20");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id.hash16().to_vec());
+        found.extend(query.fetch_all(&mut *connection).await?);
+    }
+    for row in &found {
+        if rows::maybe_number(row, "case_key")?.is_none() {
+            continue;
+        }
+        let delivery = rows::delivery(row)?;
+        if !view.deliveries.iter().any(|d| d.id == delivery.id) {
+            view.deliveries.push(delivery);
+        }
+    }
+    Ok(())
+}
+
+/// What was said in these cases, for telling our own words in quotes: what customers saw, and what only
+/// agents saw.
+#[derive(Debug, Clone, Default)]
+pub struct KnownTexts {
+    /// Internal: relays to agents, notes.
+    pub internal: Vec<String>,
+    /// Written by customers, or sent to them.
+    pub shared: Vec<String>,
+}
+
+/// The texts of the cases named by tokens, and of those that hold these Message-IDs.
+///
+/// # Errors
+/// The database's.
+pub async fn known_texts(
+    connection: &mut AnyConnection,
+    cases: &std::collections::BTreeSet<CaseKey>,
+    ids: &[MessageId],
+) -> sqlx::Result<KnownTexts> {
+    let mut view = View::default();
+    let ids: Vec<&MessageId> = ids.iter().take(IN_LIST_MAX).collect();
+    known_ids(connection, &ids, &mut view).await?;
+    let keys: std::collections::BTreeSet<CaseKey> =
+        cases.iter().copied().chain(view.known_ids.iter().map(|k| k.case)).take(IN_LIST_MAX).collect();
+    let mut texts = KnownTexts::default();
+    for key in keys {
+        let found = sqlx::query(
+            "SELECT direction, body, text, relay_text FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
+        )
+        .bind(key.to_i64())
+        .bind(ENTRIES_MAX)
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &found {
+            let relay = rows::text(row, "relay_text")?;
+            if !relay.is_empty() {
+                texts.internal.push(relay);
+            }
+            if rows::text(row, "direction")? == "note" {
+                texts.internal.push(rows::text(row, "text")?);
+            } else {
+                texts.shared.push(rows::text(row, "text")?);
+                texts.shared.push(rows::text(row, "body")?);
+            }
+        }
+    }
+    Ok(texts)
+}

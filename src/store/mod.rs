@@ -1,0 +1,172 @@
+//! Memory: one SQL for SQLite and PostgreSQL.
+//!
+//! Decides   nothing. Loads what a decision may see ([`load`]), writes what it decided ([`commit`]).
+//! Follows   BIGINT, TEXT and BLOB/BYTEA columns only, `$1` placeholders, DDL in `migrations/`, numbered alike.
+//! Never     commits by itself inside `load` and `commit`: the transaction is the caller's ([`crate::flow`]).
+
+pub mod cases;
+pub mod commit;
+pub mod cursors;
+pub mod events;
+pub mod load;
+pub mod outbox;
+pub mod quarantine;
+pub mod rows;
+pub mod types;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, Executor, Transaction};
+
+/// Readers beside the one writer.
+const READERS_MAX: u32 = 4;
+
+/// How long a writer waits for somebody else's lock, milliseconds.
+const BUSY_TIMEOUT_MS: u32 = 90_000;
+
+/// Why the store cannot be opened, where the caller branches.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Made by a newer release.
+    #[error("database {0}: its schema is newer than this program; run the release that made it, or a newer one")]
+    Newer(String),
+    /// Owned by another user.
+    #[error("database {0}: run this as the user that owns it")]
+    Foreign(String),
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// An open database: one writer, a few readers.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: AnyPool,
+    reader: AnyPool,
+    sqlite: bool,
+}
+
+impl Store {
+    /// Opens, migrates.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the URL's password is never part of the text.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        let sqlite = url.starts_with("sqlite:");
+        let shown = shown(url);
+        if !sqlite && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
+            return Err(anyhow::anyhow!("database.url: sqlite:… or postgres://… is allowed").into());
+        }
+        let url = if sqlite { prepare_file(url)? } else { url.to_owned() };
+        let options = AnyConnectOptions::from_str(&url).with_context(|| format!("database {shown}"))?;
+        let pool = |connections: u32| {
+            AnyPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(std::time::Duration::from_secs(120))
+                .after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        if sqlite {
+                            connection.execute(sqlx::AssertSqlSafe(pragmas())).await?;
+                        }
+                        Ok(())
+                    })
+                })
+        };
+        let writer = pool(if sqlite { 1 } else { READERS_MAX })
+            .connect_with(options.clone())
+            .await
+            .with_context(|| format!("open database {shown}"))?;
+        let reader = if sqlite { pool(READERS_MAX).connect_lazy_with(options) } else { writer.clone() };
+        let store = Store { writer, reader, sqlite };
+        store.migrate(&shown).await?;
+        Ok(store)
+    }
+
+    async fn migrate(&self, shown: &str) -> Result<(), OpenError> {
+        let migrator = if self.sqlite {
+            sqlx::migrate!("migrations/sqlite")
+        } else {
+            sqlx::migrate!("migrations/postgres")
+        };
+        match migrator.run(&self.writer).await {
+            Ok(()) => Ok(()),
+            Err(sqlx::migrate::MigrateError::VersionMissing(_)) => Err(OpenError::Newer(shown.to_owned())),
+            Err(error) => Err(OpenError::Other(
+                anyhow::Error::new(error).context(format!("migrate database {shown}")),
+            )),
+        }
+    }
+
+    /// A write transaction. On SQLite it takes the write lock at once: a transaction that turns into a writer
+    /// half-way fails without waiting.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        if self.sqlite {
+            self.writer.begin_with("BEGIN IMMEDIATE").await
+        } else {
+            self.writer.begin().await
+        }
+    }
+
+    /// For queries that change nothing.
+    #[must_use]
+    pub fn reader(&self) -> &AnyPool {
+        &self.reader
+    }
+
+    /// Is it the embedded database?
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.sqlite
+    }
+
+    /// Closes all connections; on SQLite this folds the log into the file.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+fn pragmas() -> String {
+    format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;"
+    )
+}
+
+/// The URL without user and password.
+fn shown(url: &str) -> String {
+    match url.split_once('@') {
+        Some((_, rest)) => format!("postgres://…@{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+/// Makes the file with mode 0600 if it is not there; refuses to open another user's (exit 77).
+fn prepare_file(url: &str) -> Result<String, OpenError> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let path = url.trim_start_matches("sqlite://").trim_start_matches("sqlite:");
+    let path = PathBuf::from(path.split('?').next().unwrap_or(path));
+    let shown = path.display().to_string();
+    if let Ok(metadata) = std::fs::metadata(&path) {
+        let me = std::fs::metadata("/proc/self").map(|m| m.uid()).unwrap_or_default();
+        if metadata.uid() != me {
+            return Err(OpenError::Foreign(shown));
+        }
+    } else {
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("create database {shown} (does the folder {} exist, and may we write there?)", parent.display()))?;
+    }
+    Ok(format!("sqlite://{shown}?mode=rwc"))
+}

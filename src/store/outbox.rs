@@ -1,0 +1,285 @@
+//! The outbox: claim with a lease, mark that DATA has begun, settle.
+
+use sqlx::any::AnyConnection;
+use sqlx::{AssertSqlSafe, any::AnyRow};
+
+use crate::mail::render::{encode_blob, splice};
+
+use super::Store;
+use super::load::placeholders;
+use super::rows;
+use super::types::{Claimed, Settlement};
+
+/// Rows whose lease ran out: those that had begun DATA are uncertain, the others merely unsent.
+async fn reap(connection: &mut AnyConnection, mailbox: &str, now_ms: i64) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE outbox SET state = 'uncertain', uncertain = uncertain + 1, last_reply = 'the sender ended before the answer'
+         WHERE mailbox = $1 AND state = 'sending' AND lease_until <= $2 AND data_started = 1",
+    )
+    .bind(mailbox.to_owned())
+    .bind(now_ms)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE outbox SET state = 'queued' WHERE mailbox = $1 AND state = 'sending' AND lease_until <= $2 AND data_started = 0",
+    )
+    .bind(mailbox.to_owned())
+    .bind(now_ms)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// At start: no sender of an earlier run of this daemon is alive, so its leases end now.
+///
+/// # Errors
+/// The database's.
+pub async fn release_leases(connection: &mut AnyConnection, now_ms: i64) -> sqlx::Result<()> {
+    sqlx::query("UPDATE outbox SET lease_until = $1 WHERE state = 'sending'")
+        .bind(now_ms)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Claims due rows, in the order of R60.
+///
+/// # Errors
+/// The database's.
+pub async fn claim(
+    connection: &mut AnyConnection,
+    mailbox: &str,
+    limit: u32,
+    lease_ms: i64,
+    now_ms: i64,
+) -> sqlx::Result<Vec<Claimed>> {
+    reap(connection, mailbox, now_ms).await?;
+    let found = sqlx::query(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, attempt = attempt + 1, lease_until = $1,
+                           data_started = 0
+         WHERE id IN (SELECT id FROM outbox
+                      WHERE mailbox = $2 AND state IN ('queued', 'uncertain') AND next_attempt_at <= $3
+                      ORDER BY priority, next_attempt_at, id LIMIT $4)
+         RETURNING id, attempt, reverse_path, recipient, message_id, bytes, splices, created_at, uncertain, priority",
+    )
+    .bind(now_ms.saturating_add(lease_ms))
+    .bind(mailbox.to_owned())
+    .bind(now_ms)
+    .bind(i64::from(limit))
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut claimed = Vec::with_capacity(found.len());
+    for row in &found {
+        claimed.push((rows::number(row, "priority")?, claimed_row(connection, row).await?));
+    }
+    claimed.sort_by_key(|(priority, row)| (*priority, row.id));
+    Ok(claimed.into_iter().map(|(_, row)| row).collect())
+}
+
+async fn claimed_row(connection: &mut AnyConnection, row: &AnyRow) -> sqlx::Result<Claimed> {
+    let bytes = rows::bytes(row, "bytes")?;
+    let splices: Vec<(u64, String)> =
+        serde_json::from_str(&rows::text(row, "splices")?).map_err(|e| rows::bad("splices", e))?;
+    let mut blobs = Vec::with_capacity(splices.len());
+    for (_, id) in &splices {
+        if !blobs.iter().any(|(known, _)| known == id) {
+            blobs.push((id.clone(), blob(connection, id).await?));
+        }
+    }
+    let find = |id: &str| blobs.iter().find(|(known, _)| known == id).map(|(_, content)| content.as_slice());
+    Ok(Claimed {
+        id: rows::number(row, "id")?,
+        attempt: rows::number(row, "attempt")?,
+        reverse_path: rows::maybe_text(row, "reverse_path")?,
+        recipient: rows::text(row, "recipient")?,
+        message_id: rows::text(row, "message_id")?,
+        bytes: splice(&bytes, &splices, find).ok_or_else(|| rows::bad("splices", "no such blob"))?,
+        queued_ms: rows::number(row, "created_at")?,
+        uncertain_count: rows::number(row, "uncertain")?,
+    })
+}
+
+/// An attachment, encoded; `mail:ENTRY` is the whole mail of an entry (R92).
+async fn blob(connection: &mut AnyConnection, id: &str) -> sqlx::Result<Vec<u8>> {
+    if let Some(entry) = id.strip_prefix("mail:") {
+        let entry: i64 = entry.parse().map_err(|e| rows::bad("splices", e))?;
+        let row = sqlx::query("SELECT raw FROM mails WHERE entry_id = $1 ORDER BY id LIMIT 1")
+            .bind(entry)
+            .fetch_one(&mut *connection)
+            .await?;
+        return Ok(encode_blob(&rows::bytes(&row, "raw")?));
+    }
+    let row = sqlx::query("SELECT content FROM blobs WHERE id = $1")
+        .bind(id.to_owned())
+        .fetch_one(&mut *connection)
+        .await?;
+    rows::bytes(&row, "content")
+}
+
+/// DATA has begun: from here on a row without an answer is uncertain. `false` if the lease was lost.
+///
+/// # Errors
+/// The database's.
+pub async fn data_started(connection: &mut AnyConnection, id: i64, attempt: i64, now_ms: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE outbox SET data_started = 1 WHERE id = $1 AND attempt = $2 AND state = 'sending' AND lease_until > $3",
+    )
+    .bind(id)
+    .bind(attempt)
+    .bind(now_ms)
+    .execute(&mut *connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends an attempt. `false` if the lease was lost to somebody else meanwhile: then nothing changes.
+///
+/// # Errors
+/// The database's.
+pub async fn settle(
+    connection: &mut AnyConnection,
+    id: i64,
+    attempt: i64,
+    settlement: &Settlement,
+    now_ms: i64,
+) -> sqlx::Result<bool> {
+    let (state, status, reply, next, ended, uncertain, refund) = match settlement {
+        Settlement::Sent { reply } => ("sent", "2.0.0", reply, now_ms, Some(now_ms), 0, 0),
+        Settlement::Retry { at_ms, reply } => ("queued", "", reply, *at_ms, None, 0, 0),
+        Settlement::Failed { status, reply } => ("failed", status.as_str(), reply, now_ms, Some(now_ms), 0, 0),
+        Settlement::Uncertain { at_ms: Some(at_ms), reply } => ("uncertain", "", reply, *at_ms, None, 1, 0),
+        Settlement::Uncertain { at_ms: None, reply } => ("held", "", reply, now_ms, None, 1, 0),
+        Settlement::Returned { at_ms, reply } => ("queued", "", reply, *at_ms, None, 0, 1),
+    };
+    let done = sqlx::query(
+        "UPDATE outbox SET state = $1, status = $2, last_reply = $3, next_attempt_at = $4, ended_at = $5,
+                           uncertain = uncertain + $6, attempts = attempts - $7, lease_until = 0
+         WHERE id = $8 AND attempt = $9 AND state IN ('sending', 'uncertain')",
+    )
+    .bind(state)
+    .bind(status.to_owned())
+    .bind(reply.clone())
+    .bind(next)
+    .bind(ended)
+    .bind(i64::from(uncertain))
+    .bind(i64::from(refund))
+    .bind(id)
+    .bind(attempt)
+    .execute(&mut *connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A row of the outbox as `outbox list` shows it.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// Row id.
+    pub id: i64,
+    /// Number of its case.
+    pub case: Option<i64>,
+    /// Recipient.
+    pub recipient: String,
+    /// State.
+    pub state: String,
+    /// Attempts.
+    pub attempts: i64,
+    /// When it is tried next, milliseconds.
+    pub next_attempt_ms: Option<i64>,
+    /// What the relay said last.
+    pub last_reply: String,
+}
+
+impl Store {
+    /// When the next row of a mailbox is due, milliseconds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn next_due(&self, mailbox: &str) -> sqlx::Result<Option<i64>> {
+        let row = sqlx::query(
+            "SELECT min(CASE WHEN state = 'sending' THEN lease_until ELSE next_attempt_at END) AS due FROM outbox
+             WHERE mailbox = $1 AND state IN ('queued', 'uncertain', 'sending')",
+        )
+        .bind(mailbox.to_owned())
+        .fetch_one(self.reader())
+        .await?;
+        rows::maybe_number(&row, "due")
+    }
+
+    /// Rows of the outbox; without `all` those that have not ended well.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn outbox(&self, all: bool, limit: i64) -> sqlx::Result<Vec<Queued>> {
+        let condition = if all { "1 = 1" } else { "outbox.state NOT IN ('sent', 'cancelled')" };
+        let sql = format!(
+            "SELECT outbox.id, reference, recipient, state, attempts, next_attempt_at, last_reply
+             FROM outbox LEFT JOIN cases ON cases.case_key = outbox.case_key
+             WHERE {condition} ORDER BY outbox.id DESC LIMIT $1"
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(limit)
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                let state = rows::text(row, "state")?;
+                let waits = matches!(state.as_str(), "queued" | "uncertain");
+                Ok(Queued {
+                    id: rows::number(row, "id")?,
+                    case: rows::maybe_number(row, "reference")?,
+                    recipient: rows::text(row, "recipient")?,
+                    attempts: rows::number(row, "attempts")?,
+                    next_attempt_ms: if waits { Some(rows::number(row, "next_attempt_at")?) } else { None },
+                    last_reply: rows::text(row, "last_reply")?,
+                    state,
+                })
+            })
+            .collect()
+    }
+
+    /// Puts rows back into the queue, now. Returns those that were changed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn outbox_retry(&self, ids: &[i64], now_ms: i64) -> sqlx::Result<Vec<i64>> {
+        self.outbox_change(
+            ids,
+            "UPDATE outbox SET state = 'queued', next_attempt_at = $1, ended_at = NULL
+             WHERE state IN ('held', 'queued', 'uncertain', 'failed', 'cancelled') AND id IN",
+            now_ms,
+        )
+        .await
+    }
+
+    /// Takes rows out of the queue. Returns those that were changed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn outbox_cancel(&self, ids: &[i64], now_ms: i64) -> sqlx::Result<Vec<i64>> {
+        self.outbox_change(
+            ids,
+            "UPDATE outbox SET state = 'cancelled', ended_at = $1
+             WHERE state IN ('held', 'queued', 'uncertain', 'failed') AND id IN",
+            now_ms,
+        )
+        .await
+    }
+
+    async fn outbox_change(&self, ids: &[i64], sql: &str, now_ms: i64) -> sqlx::Result<Vec<i64>> {
+        let list = placeholders(ids.len().saturating_add(1));
+        let list = list.trim_start_matches("$1,");
+        let mut transaction = self.begin().await?;
+        let mut query = sqlx::query(AssertSqlSafe(format!("{sql} ({list}) RETURNING id"))).bind(now_ms);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        let changed = query
+            .fetch_all(&mut *transaction)
+            .await?
+            .iter()
+            .map(|row| rows::number(row, "id"))
+            .collect::<sqlx::Result<_>>()?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+}
