@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::Context;
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 use sqlx::{Acquire, Any, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot};
 

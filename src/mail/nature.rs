@@ -1,4 +1,11 @@
 //! What kind of mail this is: written by a person, or by a machine, and by which kind of machine.
+//!
+//! Decides   by header fields first, by words of the subject only as the last resort.
+//! Follows   RFC 3834 section 5, RFC 6522, RFC 5965, RFC 8098, RFC 9078, RFC 2369, MS-OXCMAIL 2.1.3.2.20.
+//! Never     takes a person's mail for a machine's because of words in its text.
+
+use super::Address;
+use super::report::{Report, ReportKind};
 
 /// The nature of a mail (RFC 3834 section 5, RFC 6522, RFC 5965, RFC 8098, RFC 9078, RFC 2369).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,5 +60,178 @@ impl Nature {
             self,
             Nature::AutoReply | Nature::Bounce | Nature::FeedbackReport | Nature::Disposition | Nature::Reaction
         )
+    }
+}
+
+/// What [`classify`] looks at.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Header fields: name in lower case, value.
+    pub fields: &'a [(String, String)],
+    /// Decoded subject.
+    pub subject: &'a str,
+    /// The author.
+    pub from: Option<&'a Address>,
+    /// The reverse-path is `<>`.
+    pub null_return_path: bool,
+    /// Content-Type of the whole, lower case, with report-type and method.
+    pub content_type: &'a str,
+    /// Content-Type and disposition of each part.
+    pub part_types: &'a [(String, String)],
+    /// The report that was found in it.
+    pub report: Option<&'a Report>,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// Fields that only answering machines write.
+const AUTO_REPLY_FIELDS: [&str; 7] = [
+    "x-autoreply", "x-autorespond", "x-autoresponder", "x-mail-autoreply", "x-autoreply-from", "x-auto-reply-from",
+    "x-ms-exchange-inbox-rules-loop",
+];
+
+/// Beginnings of subjects of out-of-office replies, lower case.
+const AUTO_REPLY_SUBJECTS: [&str; 29] = [
+    "out of office", "out of the office", "automatic reply", "automatic response", "auto reply", "auto-reply", "autoreply",
+    "auto response", "auto-response", "auto:", "[auto-reply]", "vacation reply", "away from", "i am out of the office",
+    "abwesenheitsnotiz", "automatische antwort", "abwesend", "afwezig", "automatisch antwoord", "réponse automatique",
+    "absence du bureau", "respuesta automática", "risposta automatica", "fuori sede", "resposta automática", "autosvar",
+    "odpowiedź automatyczna", "automatinen vastaus", "自动答复",
+];
+
+/// Beginnings of subjects of delivery failures, lower case.
+const BOUNCE_SUBJECTS: [&str; 17] = [
+    "undeliverable", "undelivered mail", "delivery status notification", "mail delivery failed", "mail delivery failure",
+    "failure notice", "returned mail", "delivery failure", "mail system error", "message status - undeliverable",
+    "unzustellbar", "delivery has failed", "mail delivery system", "non delivery", "non-delivery", "warning: message",
+    "mail could not be delivered",
+];
+
+/// Words of challenge-response systems in subjects.
+const CHALLENGES: [&str; 5] =
+    ["please confirm your message", "verify your email to deliver", "sender verification", "challenge-response", "spamarrest"];
+
+impl Facts<'_> {
+    fn field(&self, name: &str) -> Option<String> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.trim().to_ascii_lowercase())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(n, _)| n == name)
+    }
+
+    fn begins(&self, words: &[&str]) -> bool {
+        let subject = self.subject.to_lowercase();
+        words.iter().any(|w| subject.starts_with(w))
+    }
+}
+
+/// The nature of a mail.
+#[must_use]
+pub fn classify(facts: &Facts<'_>) -> Nature {
+    by_structure(facts).or_else(|| by_fields(facts)).or_else(|| by_words(facts)).unwrap_or(Nature::Personal)
+}
+
+fn by_structure(facts: &Facts<'_>) -> Option<Nature> {
+    match facts.report.map(|r| r.kind) {
+        Some(ReportKind::DeliveryStatus) => return Some(Nature::Bounce),
+        Some(ReportKind::Feedback) => return Some(Nature::FeedbackReport),
+        Some(ReportKind::Disposition) => return Some(Nature::Disposition),
+        None => {}
+    }
+    let parts = || facts.part_types.iter();
+    if parts().any(|(kind, disposition)| disposition == "reaction" || kind.starts_with("text/vnd.google.email-reaction")) {
+        return Some(Nature::Reaction);
+    }
+    if parts().any(|(kind, _)| kind.starts_with("text/calendar") && kind.contains("method=reply")) {
+        return Some(Nature::Calendar);
+    }
+    None
+}
+
+fn by_fields(facts: &Facts<'_>) -> Option<Nature> {
+    if facts.has("x-failed-recipients") {
+        return Some(Nature::Bounce);
+    }
+    let submitted = facts.field("auto-submitted").unwrap_or_default();
+    let submitted = submitted.split([';', '(', ' ']).next().unwrap_or_default().trim();
+    match submitted {
+        "" | "no" => {}
+        _ if is_bounce_like(facts) => return Some(Nature::Bounce),
+        "auto-replied" => return Some(Nature::AutoReply),
+        _ if facts.begins(&AUTO_REPLY_SUBJECTS) => return Some(Nature::AutoReply),
+        _ => return Some(Nature::AutoGenerated),
+    }
+    if AUTO_REPLY_FIELDS.iter().any(|name| facts.has(name)) || facts.field("x-post-messageclass").is_some_and(|v| v.contains("autoreply")) {
+        return Some(Nature::AutoReply);
+    }
+    if is_bounce_like(facts) {
+        return Some(Nature::Bounce);
+    }
+    let precedence = facts.field("precedence").unwrap_or_default();
+    if precedence.starts_with("auto_reply") || precedence.starts_with("auto-reply") {
+        return Some(Nature::AutoReply);
+    }
+    if facts.has("list-id") || facts.has("list-post") || precedence == "list" {
+        return Some(Nature::List);
+    }
+    if facts.has("list-unsubscribe") || facts.has("feedback-id") || matches!(precedence.as_str(), "bulk" | "junk") {
+        let replies = facts.begins(&AUTO_REPLY_SUBJECTS);
+        return Some(if replies { Nature::AutoReply } else { Nature::AutoGenerated });
+    }
+    if facts.has("x-autogenerated") || facts.has("x-auto-generated") {
+        return Some(Nature::AutoGenerated);
+    }
+    None
+}
+
+/// From a mail system, or without a reverse-path, and called a failure.
+fn is_bounce_like(facts: &Facts<'_>) -> bool {
+    let machine = facts.from.is_some_and(Address::is_machine);
+    (machine || facts.null_return_path) && facts.begins(&BOUNCE_SUBJECTS)
+}
+
+fn by_words(facts: &Facts<'_>) -> Option<Nature> {
+    if facts.begins(&AUTO_REPLY_SUBJECTS) {
+        return Some(Nature::AutoReply);
+    }
+    let subject = facts.subject.to_lowercase();
+    if CHALLENGES.iter().any(|w| subject.contains(w)) {
+        return Some(Nature::Challenge);
+    }
+    if facts.null_return_path || facts.from.is_some_and(Address::is_machine) {
+        return Some(Nature::AutoGenerated);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mail::Nature;
+    use crate::mail::read::read;
+
+    fn nature(head: &str) -> Nature {
+        read(format!("From: jane@mail.example\r\n{}\r\n\r\nhello\r\n", head.replace('\n', "\r\n")).as_bytes()).nature
+    }
+
+    #[test]
+    fn r53_headers_come_first() {
+        for (head, expected) in [
+            ("Subject: hello", Nature::Personal),
+            ("Auto-Submitted: no\nSubject: hello", Nature::Personal),
+            ("Auto-Submitted: auto-replied (vacation); x=y\nSubject: hello", Nature::AutoReply),
+            ("Auto-Submitted: auto-generated\nSubject: hello", Nature::AutoGenerated),
+            ("Auto-Submitted: auto-notified; owner-email=x\nSubject: hello", Nature::AutoGenerated),
+            ("X-Autoreply: yes\nSubject: hello", Nature::AutoReply),
+            ("List-Id: <x.example>\nSubject: hello", Nature::List),
+            ("Precedence: bulk\nSubject: hello", Nature::AutoGenerated),
+            ("Subject: Out of Office: hello", Nature::AutoReply),
+            ("Subject: Re: Out of Office settings", Nature::Personal),
+            ("X-Auto-Response-Suppress: All\nSubject: hello", Nature::Personal),
+            ("Return-Path: <>\nSubject: Undelivered Mail Returned to Sender", Nature::Bounce),
+            ("Return-Path: <>\nSubject: hello", Nature::AutoGenerated),
+        ] {
+            assert_eq!(nature(head), expected, "{head}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Cases as `case list` and `case show` show them, and the sums of `audit`.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 use crate::desk::case::{Case, Entry};
 use crate::desk::token::CaseKey;

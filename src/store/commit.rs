@@ -1,6 +1,6 @@
 //! Effects → rows, an arm for each effect.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 use crate::desk::case::{Case, Entry, Party, Status};
 use crate::desk::token::CaseKey;

@@ -1,6 +1,6 @@
 //! How far intake has read, what it could not read, what is to be done on the server, and how accounts fare.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 use super::Store;
 use super::rows;

@@ -1,6 +1,6 @@
 //! What happened, once each, and the mails as they came.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 use crate::desk::token::CaseKey;
 use crate::desk::{Arrival, Decision, Effect};

@@ -1,6 +1,6 @@
 //! Keys → view.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::desk::policy::{Budget, Policy};

@@ -1,6 +1,6 @@
 //! The outbox: claim with a lease, mark that DATA has begun, settle.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
 use crate::mail::render::{encode_blob, splice};

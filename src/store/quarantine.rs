@@ -1,6 +1,6 @@
 //! Mail that could not be handled, whole and visible.
 
-use sqlx::any::AnyConnection;
+use sqlx::AnyConnection;
 
 use super::Store;
 use super::rows;

@@ -1,0 +1,95 @@
+//! Ancestors and subjects.
+//!
+//! Decides   which ids a mail answers, nearest first; what of a subject is prefix.
+//! Follows   RFC 5322 section 3.6.4, RFC 5256 section 2.1 (base subject), localised prefixes of real clients.
+
+use super::{Incoming, MessageId};
+
+/// Words before a colon that mean "answer", lower case.
+const REPLY: [&str; 27] = [
+    "re", "aw", "antw", "antwort", "sv", "vs", "odp", "ynt", "yanıt", "res", "r", "rif", "ref", "réf", "rép", "bls", "atb",
+    "vá", "απ", "σχετ", "ат", "отв", "ответ", "回复", "答复", "回覆", "返信",
+];
+
+/// Words that mean "forwarded".
+const FORWARD: [&str; 18] = [
+    "fwd", "fw", "wg", "tr", "rv", "enc", "i", "doorst", "vl", "vb", "pd", "továbbítás", "ilt", "пересл", "转发", "轉寄", "転送", "vs",
+];
+
+/// The ids that a mail answers: In-Reply-To, then References from the nearest, each once.
+#[must_use]
+pub fn ancestors(mail: &Incoming) -> Vec<MessageId> {
+    let mut ids: Vec<MessageId> = Vec::new();
+    for id in mail.in_reply_to.iter().chain(mail.references.iter().rev()) {
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+    }
+    ids
+}
+
+/// The subject without answer and forward prefixes.
+#[must_use]
+pub fn base_subject(subject: &str) -> String {
+    let mut rest = subject.trim();
+    while let Some(shorter) = without_prefix(rest, &REPLY).or_else(|| without_prefix(rest, &FORWARD)) {
+        rest = shorter;
+    }
+    rest.to_owned()
+}
+
+/// One `Re: ` before the subject without its answer prefixes; what is forwarded stays visible, foreign tags too.
+#[must_use]
+pub fn reply_subject(subject: &str) -> String {
+    let mut rest = subject.trim();
+    while let Some(shorter) = without_prefix(rest, &REPLY) {
+        rest = shorter;
+    }
+    format!("Re: {rest}")
+}
+
+/// `Re:`, `RE[2]:`, `AW :`, `回复：`.
+fn without_prefix<'a>(subject: &'a str, words: &[&str]) -> Option<&'a str> {
+    let (head, rest) = subject.split_once([':', '：'])?;
+    let head = head.trim();
+    let head = match head.split_once(['[', '(', '^']) {
+        Some((word, count)) if count.trim_end_matches([']', ')']).chars().all(|c| c.is_ascii_digit()) => word,
+        Some(_) => return None,
+        None => head.trim_end_matches(|c: char| c.is_ascii_digit()),
+    };
+    let head = head.trim().to_lowercase();
+    words.contains(&head.as_str()).then(|| rest.trim_start())
+}
+
+/// Numbers of `[#1042]` tags.
+#[must_use]
+pub fn case_tags(subject: &str) -> Vec<i64> {
+    subject
+        .split("[#")
+        .skip(1)
+        .filter_map(|piece| piece.split_once(']'))
+        .filter(|(digits, _)| digits.len() <= 15 && digits.chars().all(|c| c.is_ascii_digit()))
+        .filter_map(|(digits, _)| digits.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localised_prefixes_fold_into_one() {
+        for subject in ["Hello", "Re: Hello", "RE: AW: Hello", "Re[2]: Hello", "回复：Hello", "Antw: SV: Re: Hello", "RE : Hello", "Re^3: Hello"] {
+            assert_eq!(reply_subject(subject), "Re: Hello", "{subject}");
+        }
+        assert_eq!(reply_subject("Re: Fwd: [list] Hello"), "Re: Fwd: [list] Hello");
+        assert_eq!(base_subject("Re: Fwd: [list] Hello"), "[list] Hello");
+        assert_eq!(reply_subject("Order 5: late"), "Re: Order 5: late");
+    }
+
+    #[test]
+    fn tags_are_numbers_in_brackets() {
+        assert_eq!(case_tags("Re: [#1001] x [#1002]"), [1001, 1002]);
+        assert_eq!(case_tags("[#12a] [#] [# 1] [#99999999999999999999]"), Vec::<i64>::new());
+    }
+}

@@ -1,0 +1,126 @@
+//! Tests of reply reading: replies as clients write them in, words out.
+
+use super::*;
+
+const RELAY: &str = "[ Your reply goes to Jane Doe <jane@mail.example> as \"Anna at Shop Support\", case #1001 ]\n\n\
+    Where is my order 4711? I have waited for two weeks now.\nThe tracking page says nothing.\n\n\
+    === yesreply: below this line nothing is sent to the customer ===\n\nCustomer: Jane Doe <jane@mail.example>\n\
+    Case: #1001 Order, new, opened 2026-11-24 10:00 UTC\nFirst line \"#note\": nothing leaves, colleagues only.\n";
+const CUSTOMER: &str = "Where is my order 4711? I have waited for two weeks now.\nThe tracking page says nothing.\n";
+
+fn agent(text: &str, html: Option<&str>) -> Reading {
+    read_agent(text, html, &Known { ours: &[RELAY], shared: &[CUSTOMER] })
+}
+
+fn quoted_relay(prefix: &str) -> String {
+    RELAY.lines().map(|l| format!("{prefix}{l}\n")).collect()
+}
+
+fn internal(reading: &Reading) -> bool {
+    let all = format!("{} {}", reading.words, reading.words_html.clone().unwrap_or_default());
+    is_marker(&all) || all.contains("Your reply goes") || all.contains("Case: #1001")
+}
+
+#[test]
+fn r43_answers_above_and_below_the_quote() {
+    let attribution = "On Sat, Nov 21, 2026 at 11:48:46PM -0000, Jane Doe via Shop Support wrote:\n";
+    for text in [
+        format!("It leaves today.\n\n{attribution}{}", quoted_relay("> ")),
+        format!("{attribution}{}\nIt leaves today.\n", quoted_relay("> ")),
+        format!("It leaves today.\nOn 2026-11-21 23:58, Jane Doe via Shop Support wrote:\n{}\n-- \nAnna", quoted_relay(">")),
+        format!("Jane Doe via Shop Support <support@shop.example> wrote:\n\n{}\nIt leaves today.\n-- \nAnna\n", quoted_relay("> ")),
+        format!("It leaves today.\n-- \nAnna\n\n{attribution}{}", quoted_relay("> ")),
+        format!("It leaves today.\n---\nAnna\n\n{attribution}{}", quoted_relay("> ")),
+    ] {
+        let reading = agent(&text, None);
+        assert_eq!(reading.words, "It leaves today.", "{text}");
+        assert_eq!(reading.doubtful, Vec::<String>::new(), "{text}");
+        assert!(reading.quotes_ours);
+    }
+}
+
+#[test]
+fn r43_outlook_quotes_without_marks() {
+    let head = "From: Jane Doe via Shop Support <support+x@shop.example>\nSent: Saturday, 21 November 2026 12:00\nTo: Anna\nSubject: [#1001] Order\n\n";
+    let reading = agent(&format!("It leaves today.\n\n________________________________\n{head}{RELAY}"), None);
+    assert_eq!(reading.words, "It leaves today.");
+    assert!(!internal(&reading), "{reading:?}");
+}
+
+#[test]
+fn r43_what_cannot_be_told_apart_is_in_doubt() {
+    let head = "-----Original Message-----\n";
+    let reading = agent(&format!("It leaves today.\n\n{head}{RELAY}\nPlease ignore my colleague, she has no idea.\n"), None);
+    assert_eq!(reading.doubtful, ["Please ignore my colleague, she has no idea."]);
+}
+
+#[test]
+fn r43_interleaved_answers_keep_the_customers_lines_only() {
+    let text = format!(
+        "On Sat, Jane Doe via Shop Support wrote:\n> [ Your reply goes to Jane Doe <jane@mail.example> as \"Anna at Shop Support\", case #1001 ]\n>\n\
+         > Where is my order 4711? I have waited for two weeks now.\nIt leaves today.\n> The tracking page says nothing.\nIt is broken.\n>\n> {MARKER}\n> Customer: Jane Doe <jane@mail.example>\n",
+    );
+    let reading = agent(&text, None);
+    assert_eq!(
+        reading.words,
+        "> Where is my order 4711? I have waited for two weeks now.\nIt leaves today.\n> The tracking page says nothing.\nIt is broken."
+    );
+}
+
+#[test]
+fn r43_html_is_read_from_the_html_part() {
+    let html = format!(
+        "<html><body><div class=\"moz-cite-prefix\">#close</div><div class=\"moz-cite-prefix\">It costs 129,90 €.</div>\
+         <div class=\"moz-cite-prefix\">On 11/22/26 12:01 AM, Jane Doe via Shop\n Support wrote:<br></div>\
+         <blockquote type=\"cite\"><div>{}</div></blockquote><p>Second line.</p><pre class=\"moz-signature\">-- \nAnna</pre></body></html>",
+        RELAY.replace('<', "&lt;").replace('\n', "<br>")
+    );
+    let reading = agent("#close\nIt costs 129,90 EUR.\n", Some(&html));
+    let quoted = "> Where is my order 4711? I have waited for two weeks now.\n> The tracking page says nothing.\n";
+    assert_eq!(reading.words, format!("#close\nIt costs 129,90 €.\n{quoted}\nSecond line."));
+    assert!(!internal(&reading), "{reading:?}");
+    let (text, html) = reading.without_leading(1);
+    assert_eq!(text, format!("It costs 129,90 €.\n{quoted}\nSecond line."));
+    assert!(html.is_some_and(|h| h.contains("129,90 €") && !h.contains("#close")));
+}
+
+#[test]
+fn a_glued_attribution_is_cut_off() {
+    let html = format!(
+        "<p id=\"reply-intro\">unterwegs.On 2026-11-21 23:58, Jane Doe via Shop Support wrote:</p><blockquote>{}</blockquote>",
+        RELAY.replace('<', "&lt;").replace('\n', "<br>")
+    );
+    assert_eq!(agent("", Some(&html)).words, "unterwegs.");
+}
+
+#[test]
+fn r41_commands_are_found_wherever_the_words_stand() {
+    let text = format!("On Sat, Nov 21, 2026, Jane Doe via Shop Support wrote:\n{}\n#note\nSend her a new one.\n", quoted_relay("> "));
+    assert_eq!(agent(&text, None).words, "#note\nSend her a new one.");
+}
+
+#[test]
+fn a_customers_words_are_kept_in_doubt() {
+    let ours = "Hello Jane, it leaves today. You will have it on Friday.\nAnna";
+    let known = Known { ours: &[], shared: &[ours] };
+    for (text, words) in [
+        ("Thank you!\n\nOn Friday, Anna at Shop Support wrote:\n> Hello Jane, it leaves today.\n", "Thank you!"),
+        ("Thank you!\n\nSent from my iPhone\n\n> On 24 Nov 2026, at 10:00, Anna wrote:\n>\n> Hello Jane\n", "Thank you!"),
+        ("Am 24.11.2026 um 10:00 schrieb Anna at Shop Support <support+x@shop.example>:\n> You will have it on Friday.\nWhich Friday?\n", "Which Friday?"),
+        ("Nobody wrote: that is what I wrote:\nmy text goes on", "Nobody wrote: that is what I wrote:\nmy text goes on"),
+        ("> it leaves today\nGood.\n> on Friday\nToo late.", "> it leaves today\nGood.\n> on Friday\nToo late."),
+        ("I like dashes\n--- like these, in text\nand go on", "I like dashes\n--- like these, in text\nand go on"),
+    ] {
+        assert_eq!(read_customer(text, None, &known).words, words, "{text}");
+    }
+}
+
+#[test]
+fn reading_takes_linear_time() {
+    let started = std::time::Instant::now();
+    for text in [">".repeat(400_000), "On x at y ".repeat(40_000), "On x wrote:\n".repeat(30_000), "a\n> b\n".repeat(60_000)] {
+        let _ = agent(&text, None);
+        let _ = read_customer(&text, None, &Known::default());
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

@@ -1,0 +1,104 @@
+//! The choke point of decoded text: what is not for people's eyes is taken out here, and nowhere else.
+//!
+//! Decides   which characters of header text, bodies and file names stay.
+//! Never     lets CR, LF, NUL, controls or bidi controls through (RFC 5322 section 2.2; reliability T26, T37).
+
+/// Characters of one header text.
+const HEADER_CHARS_MAX: usize = 998;
+/// Characters of a file name.
+const FILE_NAME_CHARS_MAX: usize = 200;
+
+/// Text of a header field: one line, no controls, white space folded.
+#[must_use]
+pub fn header(text: &str) -> String {
+    let spaced: String = text
+        .chars()
+        .map(|c| if is_break(c) || c == '\t' { ' ' } else { c })
+        .filter(|c| !is_hidden(*c))
+        .take(HEADER_CHARS_MAX)
+        .collect();
+    fold(&spaced)
+}
+
+/// Text of a body: LF line ends, no controls but tab.
+#[must_use]
+pub fn body(text: &str) -> String {
+    text.replace("\r\n", "\n")
+        .chars()
+        .map(|c| if matches!(c, '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{b}' | '\u{c}') { '\n' } else { c })
+        .filter(|c| matches!(c, '\n' | '\t') || !is_hidden(*c))
+        .collect()
+}
+
+/// A file name without path, controls or direction changes; empty if nothing is left.
+#[must_use]
+pub fn file_name(text: &str) -> String {
+    let clean = header(text);
+    let last = clean.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = last
+        .chars()
+        .filter(|c| !matches!(c, ':' | '*' | '?' | '"' | '<' | '>' | '|'))
+        .take(FILE_NAME_CHARS_MAX)
+        .collect();
+    let name = name.trim().trim_start_matches('.').trim();
+    name.to_owned()
+}
+
+/// Runs of white space become one space; none at the ends.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\r' | '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Controls, bidi controls, byte order marks, tags: what changes how the rest looks, and is not seen itself.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_text_is_one_clean_line() {
+        for (dirty, clean) in [
+            ("x\r\nBcc: y", "x Bcc: y"),
+            ("a\0b\u{7}c", "abc"),
+            ("a\u{85}b\u{2028}c\u{2029}d", "a b c d"),
+            ("photo\u{202e}gpj.exe", "photogpj.exe"),
+            ("  many \t spaces ", "many spaces"),
+        ] {
+            assert_eq!(header(dirty), clean);
+        }
+        assert_eq!(header(&"x".repeat(100_000)).len(), HEADER_CHARS_MAX);
+    }
+
+    #[test]
+    fn file_names_have_no_path() {
+        for (dirty, clean) in
+            [("../../etc/cron.d/x", "x"), ("a\r\nb", "a b"), ("C:\\x\\y.txt", "y.txt"), ("..", ""), (".profile", "profile")]
+        {
+            assert_eq!(file_name(dirty), clean);
+        }
+    }
+
+    #[test]
+    fn bodies_keep_lines_and_tabs() {
+        assert_eq!(body("a\r\nb\rc\0\td"), "a\nb\nc\td");
+    }
+}
