@@ -27,7 +27,7 @@ pub mod store;
 pub mod flow;
 //pub mod imap;
 //pub mod smtp;
-//pub mod config;
+pub mod config;
 pub mod clock;
 pub mod limits;
 //pub mod daemon;
