@@ -168,8 +168,13 @@ CREATE TABLE cursors (
     mailbox TEXT NOT NULL,
     folder TEXT NOT NULL,
     uidvalidity BIGINT NOT NULL,
+    generation BIGINT NOT NULL,             -- of UIDs under one UIDVALIDITY: a server that hands UIDs out again
     uid_last BIGINT NOT NULL,
+    uid_old BIGINT NOT NULL,                -- up to here mail was there when this epoch began
+    taken_from BIGINT NOT NULL,             -- of that, older mail is passed over
+    fresh_from BIGINT NOT NULL,             -- of that, newer mail counts as new
     started_at BIGINT NOT NULL,
+    read_at BIGINT NOT NULL,                -- the last pass that reached the end of the folder
     PRIMARY KEY (mailbox, folder)
 );
 

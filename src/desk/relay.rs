@@ -68,7 +68,7 @@ pub fn relay_to_audience(
 /// Relays an entry to one agent.
 pub fn relay(sheet: &mut Sheet<'_>, shows: Shown<'_>, agent: &Agent, purpose: Purpose) {
     let policy = sheet.policy;
-    let Shown { case, known, entry, link, warnings } = shows;
+    let Shown { case, known, entry, link, .. } = shows;
     let Some(mailbox) = mailbox_of(policy, case) else {
         return;
     };

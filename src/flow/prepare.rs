@@ -65,6 +65,8 @@ struct Piece {
     raw: Vec<u8>,
     size_bytes: u64,
     headers_only: bool,
+    /// Why it must not be read.
+    broken: Option<String>,
 }
 
 /// Prepares all mails of a batch, in their order.
@@ -76,18 +78,21 @@ pub async fn batch(store: &Store, policy: &Policy, batch: &IntakeBatch) -> anyho
     let now = clock::now_ms();
     let mut pieces = Vec::new();
     for mail in &batch.mails {
-        let (raw, size_bytes, headers_only) = match &mail.content {
-            Content::Whole(raw) => (raw.clone(), u64::try_from(raw.len()).unwrap_or_default(), false),
-            Content::HeadersOnly { headers, size_bytes } => (headers.clone(), *size_bytes, true),
+        let length = |raw: &[u8]| u64::try_from(raw.len()).unwrap_or_default();
+        let (raw, size_bytes, headers_only, broken) = match &mail.content {
+            Content::Whole(raw) => (raw.clone(), length(raw), false, None),
+            Content::HeadersOnly { headers, size_bytes } => (headers.clone(), *size_bytes, true, None),
+            Content::Short { bytes, reason } => (bytes.clone(), length(bytes), false, Some(reason.clone())),
         };
         pieces.push(Piece {
-            id: format!("imap/{}/{}/{}/{}", cursor.mailbox, cursor.folder, cursor.uidvalidity, mail.uid),
+            id: cursor.event_id(mail.uid),
             mailbox: cursor.mailbox.clone(),
             old: mail.old,
             at_ms: if mail.old { mail.internal_date_ms.unwrap_or(now) } else { now },
             raw,
             size_bytes,
             headers_only,
+            broken,
         });
     }
     all(store, policy, pieces).await
@@ -106,6 +111,7 @@ pub async fn one(store: &Store, policy: &Policy, row: &Quarantined, raw: Vec<u8>
         size_bytes: u64::try_from(raw.len()).unwrap_or_default(),
         raw,
         headers_only: false,
+        broken: None,
     };
     all(store, policy, vec![piece]).await?.pop().context("a mail went missing while it was read")
 }
@@ -142,7 +148,10 @@ async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Resu
 }
 
 fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
-    let mail = guarded(|| read::read(&piece.raw));
+    let mail = match &piece.broken {
+        Some(reason) => Err(reason.clone()),
+        None => guarded(|| read::read(&piece.raw)),
+    };
     (piece, mail)
 }
 

@@ -16,14 +16,22 @@ fn unsigned(value: i64) -> u32 {
 /// The database's.
 pub async fn set_cursor(connection: &mut AnyConnection, cursor: &Cursor) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO cursors (mailbox, folder, uidvalidity, uid_last, started_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (mailbox, folder) DO UPDATE SET uidvalidity = $3, uid_last = $4",
+        "INSERT INTO cursors (mailbox, folder, uidvalidity, generation, uid_last, uid_old, taken_from, fresh_from,
+                              started_at, read_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (mailbox, folder) DO UPDATE SET uidvalidity = $3, generation = $4, uid_last = $5, uid_old = $6,
+            taken_from = $7, fresh_from = $8, read_at = $10",
     )
     .bind(cursor.mailbox.clone())
     .bind(cursor.folder.clone())
     .bind(i64::from(cursor.uidvalidity))
+    .bind(i64::from(cursor.generation))
     .bind(i64::from(cursor.uid_last))
+    .bind(i64::from(cursor.uid_old))
+    .bind(cursor.taken_from_ms)
+    .bind(cursor.fresh_from_ms)
     .bind(cursor.started_ms)
+    .bind(cursor.read_ms)
     .execute(&mut *connection)
     .await?;
     Ok(())
@@ -97,7 +105,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn cursor(&self, mailbox: &str, folder: &str) -> sqlx::Result<Option<Cursor>> {
-        let row = sqlx::query("SELECT uidvalidity, uid_last, started_at FROM cursors WHERE mailbox = $1 AND folder = $2")
+        let row = sqlx::query("SELECT * FROM cursors WHERE mailbox = $1 AND folder = $2")
             .bind(mailbox.to_owned())
             .bind(folder.to_owned())
             .fetch_optional(self.reader())
@@ -107,8 +115,13 @@ impl Store {
                 mailbox: mailbox.to_owned(),
                 folder: folder.to_owned(),
                 uidvalidity: unsigned(rows::number(&row, "uidvalidity")?),
+                generation: unsigned(rows::number(&row, "generation")?),
                 uid_last: unsigned(rows::number(&row, "uid_last")?),
+                uid_old: unsigned(rows::number(&row, "uid_old")?),
+                taken_from_ms: rows::number(&row, "taken_from")?,
+                fresh_from_ms: rows::number(&row, "fresh_from")?,
                 started_ms: rows::number(&row, "started_at")?,
+                read_ms: rows::number(&row, "read_at")?,
             })
         })
         .transpose()

@@ -60,7 +60,7 @@ pub async fn claim(
          WHERE id IN (SELECT id FROM outbox
                       WHERE mailbox = $2 AND state IN ('queued', 'uncertain') AND next_attempt_at <= $3
                       ORDER BY priority, next_attempt_at, id LIMIT $4)
-         RETURNING id, attempt, reverse_path, recipient, message_id, bytes, splices, created_at, uncertain, priority",
+         RETURNING id, attempt, attempts, reverse_path, recipient, message_id, bytes, splices, created_at, uncertain, priority",
     )
     .bind(now_ms.saturating_add(lease_ms))
     .bind(mailbox.to_owned())
@@ -90,6 +90,7 @@ async fn claimed_row(connection: &mut AnyConnection, row: &AnyRow) -> sqlx::Resu
     Ok(Claimed {
         id: rows::number(row, "id")?,
         attempt: rows::number(row, "attempt")?,
+        attempts: rows::number(row, "attempts")?,
         reverse_path: rows::maybe_text(row, "reverse_path")?,
         recipient: rows::text(row, "recipient")?,
         message_id: rows::text(row, "message_id")?,

@@ -9,10 +9,32 @@ pub struct Cursor {
     pub folder: String,
     /// UIDVALIDITY under which the UIDs hold (RFC 3501 section 2.3.1.1).
     pub uidvalidity: u32,
+    /// Counts servers' mistakes: UIDs that were handed out again under the same UIDVALIDITY.
+    pub generation: u32,
     /// Highest UID accounted for.
     pub uid_last: u32,
-    /// When this folder was first opened, milliseconds; mail older than this is old (R91).
+    /// UIDs up to this one were there when this epoch began; 0: none.
+    pub uid_old: u32,
+    /// Of those, mail with an older INTERNALDATE is passed over, milliseconds.
+    pub taken_from_ms: i64,
+    /// Of those, mail with this INTERNALDATE or a later one counts as new, milliseconds.
+    pub fresh_from_ms: i64,
+    /// When this folder was first opened, milliseconds.
     pub started_ms: i64,
+    /// The last pass that reached the end of the folder, milliseconds.
+    pub read_ms: i64,
+}
+
+impl Cursor {
+    /// The event id of a mail: what makes it arrive once.
+    #[must_use]
+    pub fn event_id(&self, uid: u32) -> String {
+        let Cursor { mailbox, folder, uidvalidity, generation, .. } = self;
+        match generation {
+            0 => format!("imap/{mailbox}/{folder}/{uidvalidity}/{uid}"),
+            n => format!("imap/{mailbox}/{folder}/{uidvalidity}.{n}/{uid}"),
+        }
+    }
 }
 
 /// A UID that could not be read yet, or never can be.
@@ -68,6 +90,8 @@ pub struct Claimed {
     pub id: i64,
     /// Number of this attempt; fences a lost lease.
     pub attempt: i64,
+    /// How often it was tried, this time included.
+    pub attempts: i64,
     /// Reverse-path; `None` is `<>`.
     pub reverse_path: Option<String>,
     /// The one recipient.
@@ -185,5 +209,12 @@ pub enum Content {
         headers: Vec<u8>,
         /// RFC822.SIZE.
         size_bytes: u64,
+    },
+    /// The server gives fewer octets than it announces, again and again: what it gives, and why it is put aside.
+    Short {
+        /// What came.
+        bytes: Vec<u8>,
+        /// In words.
+        reason: String,
     },
 }

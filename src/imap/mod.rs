@@ -1,0 +1,240 @@
+//! Intake: one loop for each mailbox, from its IMAP folder through the one door.
+//!
+//! Promises   a mail is on the server until it is committed; the other mailboxes go on whatever happens to this one.
+//! Never      uses `\Seen` or dates as its work list: people read the mailbox beside us, and outages last.
+
+pub mod connect;
+pub mod cursor;
+mod errands;
+mod fetch;
+pub mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock;
+use crate::config::values::Start;
+use crate::config::{Account, Config};
+use crate::flow::Flow;
+use crate::store::types::{After, Cursor, IntakeBatch};
+
+use connect::Refusal;
+use cursor::Opening;
+use fetch::{Pass, Suspect};
+use wire::{COMMAND_TIMEOUT, Selected, Wire, WireError, Woken};
+
+/// IDLE is renewed at least this often: NAT and half-dead connections.
+const IDLE_CEILING: Duration = Duration::from_secs(300);
+/// First wait after a lost connection.
+const BACKOFF_FIRST_MS: u64 = 1_000;
+/// First wait after a refused password: servers lock accounts.
+const BACKOFF_LOGIN_MS: u64 = 60_000;
+/// How often a pass that found nothing is recorded.
+const READ_RECORD_MS: i64 = 60_000;
+
+/// What intake needs of the config.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// R91.
+    pub start: Start,
+    /// After the commit.
+    pub after: After,
+    /// Between looks, beside IDLE.
+    pub poll: Duration,
+    /// Longest wait between attempts to connect.
+    pub retry_max: Duration,
+    /// Of larger mails only the header is fetched.
+    pub message_bytes_max: u64,
+}
+
+impl Settings {
+    /// From the config.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let intake = &config.file.intake;
+        Settings {
+            start: intake.start,
+            after: intake.after.0.clone(),
+            poll: intake.poll.0.max(Duration::from_secs(1)),
+            retry_max: intake.retry_max.0,
+            message_bytes_max: config.policy.limits.message_bytes_max,
+        }
+    }
+}
+
+/// The loop of one mailbox.
+#[derive(Debug)]
+pub struct Intake {
+    account: Account,
+    settings: Settings,
+    flow: Arc<Flow>,
+    suspect: Suspect,
+    /// What was last recorded of this account: the same is not logged twice.
+    state: Option<String>,
+    attempts: u32,
+}
+
+impl Intake {
+    /// A loop that has not begun.
+    #[must_use]
+    pub fn new(account: Account, settings: Settings, flow: Arc<Flow>) -> Self {
+        Intake { account, settings, flow, suspect: Suspect::default(), state: None, attempts: 0 }
+    }
+
+    /// Reads for ever. May be dropped at any point: nothing lives in memory only.
+    pub async fn run(mut self) {
+        loop {
+            let wait = match self.connected().await {
+                Ok(()) => continue,
+                Err(refusal) => self.failed(&refusal).await,
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn failed(&mut self, refusal: &Refusal) -> Duration {
+        let words = refusal.to_string();
+        let first = match refusal {
+            Refusal::Login { .. } => BACKOFF_LOGIN_MS,
+            Refusal::Other(_) => BACKOFF_FIRST_MS,
+        };
+        let most = u64::try_from(self.settings.retry_max.as_millis()).unwrap_or(u64::MAX).max(1);
+        let wait = first.saturating_mul(1u64.checked_shl(self.attempts).unwrap_or(u64::MAX)).min(most);
+        self.attempts = self.attempts.saturating_add(1).min(32);
+        if self.state.as_deref() != Some(&words) {
+            tracing::warn!(mailbox.name = self.account.mailbox, reason = words, "intake is interrupted and tried again");
+            self.flow.account_state(&self.account.mailbox, "imap", "failing", &words).await;
+            self.state = Some(words);
+        }
+        Duration::from_millis((wait / 2).saturating_add(clock::jitter(wait / 2)))
+    }
+
+    async fn works(&mut self) {
+        self.attempts = 0;
+        if self.state.as_deref() != Some("") {
+            tracing::info!(mailbox.name = self.account.mailbox, host = self.account.imap.host, folder = self.account.folder, "intake is connected");
+            self.flow.account_state(&self.account.mailbox, "imap", "ok", "").await;
+            self.state = Some(String::new());
+        }
+    }
+
+    async fn connected(&mut self) -> Result<(), Refusal> {
+        let mut wire = connect::connect(&self.account).await?;
+        loop {
+            let read_only = self.settings.after == After::Keep;
+            let selected = wire.select(&folder_name(&self.account.folder), read_only).await.map_err(anyhow::Error::from)?;
+            let mut cursor = self.open(&mut wire, selected).await?;
+            loop {
+                self.pass(&mut wire, &mut cursor).await?;
+                self.works().await;
+                if !self.wait(&mut wire).await.map_err(anyhow::Error::from)? {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Where to go on in a folder that was just selected; a new position is committed before any mail is read.
+    async fn open(&self, wire: &mut Wire, selected: Selected) -> anyhow::Result<Cursor> {
+        let (mailbox, folder) = (&self.account.mailbox, &self.account.folder);
+        let known = self.flow.cursor(mailbox, folder).await?;
+        let uid_next = match selected.uid_next {
+            Some(next) => next,
+            None => highest_uid(wire).await?.saturating_add(1),
+        };
+        let (cursor, opening) =
+            cursor::open(known, (mailbox, folder), selected, uid_next, self.settings.start, clock::now_ms());
+        match opening {
+            Opening::Known => return Ok(cursor),
+            Opening::First => {
+                tracing::info!(mailbox.name = mailbox, folder, "this folder is read for the first time");
+            }
+            Opening::Reset => tracing::warn!(
+                mailbox.name = mailbox,
+                folder,
+                uidvalidity = cursor.uidvalidity,
+                "the server numbers this folder anew: its mail is matched with what is known, and only what is new is taken"
+            ),
+        }
+        self.commit(&cursor).await?;
+        Ok(cursor)
+    }
+
+    async fn commit(&self, cursor: &Cursor) -> anyhow::Result<()> {
+        let after = self.settings.after.clone();
+        let cursor = cursor.clone();
+        self.flow.intake(IntakeBatch { cursor, mails: Vec::new(), gaps: Vec::new(), gaps_closed: Vec::new(), after }).await
+    }
+
+    async fn pass(&mut self, wire: &mut Wire, cursor: &mut Cursor) -> anyhow::Result<()> {
+        let begun_ms = clock::now_ms();
+        let before = cursor.uid_last;
+        Pass { wire, flow: &self.flow, settings: &self.settings, suspect: &mut self.suspect, cursor }.run().await?;
+        if before <= cursor.uid_old && cursor.uid_last > before {
+            self.flow.old_mail_taken(cursor).await?;
+        }
+        if begun_ms.saturating_sub(cursor.read_ms) >= READ_RECORD_MS {
+            cursor.read_ms = begun_ms;
+            self.commit(cursor).await?;
+        }
+        if self.settings.after != After::Keep {
+            errands::run(wire, &self.flow, cursor).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for news. `true`: there are some in the selected folder; `false`: look at everything again.
+    async fn wait(&self, wire: &mut Wire) -> Result<bool, WireError> {
+        if wire.has_news() {
+            return Ok(true);
+        }
+        if wire.offers().has("IDLE") {
+            match wire.idle(self.settings.poll.min(IDLE_CEILING)).await? {
+                Woken::News => return Ok(true),
+                Woken::Silence => return Ok(false),
+                Woken::Refused => {}
+            }
+        }
+        tokio::time::sleep(self.settings.poll).await;
+        Ok(false)
+    }
+}
+
+/// Connects, logs in and opens the folder, for `check --online`.
+///
+/// # Errors
+/// What failed.
+pub async fn probe(account: &Account) -> anyhow::Result<()> {
+    let mut wire = connect::connect(account).await?;
+    wire.select(&folder_name(&account.folder), true).await?;
+    wire.logout().await;
+    Ok(())
+}
+
+/// A folder's name on the wire: modified UTF-7 (RFC 3501 section 5.1.3).
+fn folder_name(folder: &str) -> String {
+    utf7_imap::encode_utf7_imap(folder.to_owned())
+}
+
+/// For servers that give no UIDNEXT.
+async fn highest_uid(wire: &mut Wire) -> Result<u32, WireError> {
+    use async_imap::imap_proto::Response;
+    use async_imap::imap_proto::AttributeValue;
+    let mut highest = 0;
+    wire.command("UID FETCH * (UID)", COMMAND_TIMEOUT, |response| {
+        if let Response::Fetch(_, attributes) = response {
+            for attribute in attributes {
+                if let AttributeValue::Uid(uid) = attribute {
+                    highest = highest.max(*uid);
+                }
+            }
+        }
+    })
+    .await
+    .or_else(|error| match error {
+        // an empty folder has no message "*"
+        WireError::Refused { .. } => Ok(()),
+        lost @ WireError::Lost { .. } => Err(lost),
+    })?;
+    Ok(highest)
+}

@@ -1,0 +1,470 @@
+//! The outbox's edge: one loop for each account claims rows, sends them, settles them.
+//!
+//! Promises   the same bytes at every attempt; one bad row never stops the others; what is known to be unsent is tried
+//!            again, what may have been sent is uncertain and says so.
+//! Never      sends a row whose lease is not committed, or the mail itself before `data_started` is.
+
+pub mod relay;
+pub mod retry;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::clock;
+use crate::config::file::OnUncertain;
+use crate::config::{Account, Config};
+use crate::flow::Flow;
+use crate::store::types::{Claimed, Settlement};
+
+use relay::{Fault, Relay};
+use retry::{Meaning, Ourselves, Schedule, Verb, meaning};
+
+/// A row in our hands: longer than its sending can take; a lost lease is noticed before the mail is sent.
+const LEASE_MS: i64 = 30 * 60_000;
+/// Rows in our hands that wait, for each connection.
+const WAITING_PER_CONNECTION: usize = 4;
+/// An idle connection is closed: relays close them too, and less politely.
+const IDLE: Duration = Duration::from_secs(20);
+/// Mails through one connection.
+const MAILS_PER_CONNECTION: u32 = 100;
+/// First and longest wait for a relay that cannot be reached.
+const UNREACHABLE_MS: (i64, i64) = (1_000, 60_000);
+/// How long an account that was refused is left alone.
+const PAUSE_MS: i64 = 5 * 60_000;
+/// What is in the air when the daemon stops gets this long.
+const STOP: Duration = Duration::from_secs(7);
+/// Without a bell, the outbox is looked at this often: other processes queue too.
+const LOOK: Duration = Duration::from_secs(2);
+/// A settlement that the store refuses is tried this often before the lease has to do it.
+const SETTLE_TRIES: u32 = 5;
+
+/// What sending needs of the config.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Attempts.
+    pub schedule: Schedule,
+    /// For the reply to the final dot.
+    pub answer_timeout: Duration,
+    /// R62.
+    pub on_uncertain: OnUncertain,
+    /// The desk's address.
+    pub address: String,
+    /// Its domain.
+    pub domain: String,
+}
+
+impl Settings {
+    /// From the config.
+    #[must_use]
+    pub fn of(config: &Config, account: &Account) -> Self {
+        let outbox = &config.file.outbox;
+        let address = config.policy.mailboxes.get(&account.mailbox).map(|m| m.address.to_string()).unwrap_or_default();
+        Settings {
+            schedule: Schedule {
+                retry_for: outbox.retry_for.0,
+                first: outbox.retry_first.0,
+                longest: outbox.retry_max.0,
+            },
+            answer_timeout: outbox.answer_timeout.0,
+            on_uncertain: outbox.on_uncertain,
+            domain: address.rsplit_once('@').map(|(_, d)| d.to_owned()).unwrap_or_default(),
+            address,
+        }
+    }
+}
+
+/// What a delivery told about the account.
+#[derive(Debug)]
+enum Told {
+    /// The relay takes mail.
+    Works,
+    /// Nobody answers.
+    Unreachable(String),
+    /// It refuses us (R61).
+    Refused(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// The end of one delivery.
+#[derive(Debug)]
+struct Landed {
+    relay: Option<Idle>,
+    told: Told,
+}
+
+/// A connection that waits.
+#[derive(Debug)]
+struct Idle {
+    relay: Relay,
+    mails: u32,
+    since: Instant,
+}
+
+/// The loop of one account.
+#[derive(Debug)]
+pub struct Sender {
+    account: Account,
+    settings: Arc<Settings>,
+    flow: Arc<Flow>,
+    idle: Vec<Idle>,
+    waiting: VecDeque<Claimed>,
+    air: JoinSet<Landed>,
+    /// Not before this time: the relay cannot be reached, or refuses us.
+    not_before_ms: i64,
+    unreachable: i64,
+    state: Option<String>,
+    /// Deliveries begun within the last day, oldest first.
+    begun: VecDeque<Instant>,
+}
+
+impl Sender {
+    /// A loop that has not begun.
+    #[must_use]
+    pub fn new(account: Account, settings: Settings, flow: Arc<Flow>) -> Self {
+        Sender {
+            account,
+            settings: Arc::new(settings),
+            flow,
+            idle: Vec::new(),
+            waiting: VecDeque::new(),
+            air: JoinSet::new(),
+            not_before_ms: 0,
+            unreachable: 0,
+            state: None,
+            begun: VecDeque::new(),
+        }
+    }
+
+    /// Sends until `stop` turns true; then what is in the air gets a few seconds.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let (give_up, given_up) = watch::channel(false);
+        let flow = self.flow.clone();
+        while !*stop.borrow() {
+            let bell = flow.outbox_bell().notified();
+            tokio::pin!(bell);
+            bell.as_mut().enable();
+            self.drop_idle();
+            self.claim().await;
+            self.launch(&given_up);
+            let nap = self.nap().await;
+            tokio::select! {
+                () = &mut bell => {}
+                () = sleep(nap) => {}
+                Some(landed) = self.air.join_next() => self.landed(landed).await,
+                _ = stop.changed() => {}
+            }
+        }
+        self.end(&give_up).await;
+    }
+
+    async fn end(mut self, give_up: &watch::Sender<bool>) {
+        for mail in std::mem::take(&mut self.waiting) {
+            let back = Settlement::Returned { at_ms: clock::now_ms(), reply: String::new() };
+            settle(&self.flow, &mail, back).await;
+        }
+        let all = async { while self.air.join_next().await.is_some() {} };
+        if timeout(STOP, all).await.is_err() {
+            // those that wait for the reply to their dot settle as uncertain
+            give_up.send_replace(true);
+            let rest = async { while self.air.join_next().await.is_some() {} };
+            let _ = timeout(Duration::from_secs(1), rest).await;
+        }
+        for idle in self.idle {
+            idle.relay.quit().await;
+        }
+    }
+
+    fn connections(&self) -> usize {
+        usize::try_from(self.account.connections).unwrap_or(1).max(1)
+    }
+
+    /// Takes rows into our hands, so that each connection has its next one.
+    async fn claim(&mut self) {
+        if clock::now_ms() < self.not_before_ms || !self.waiting.is_empty() {
+            return;
+        }
+        let most = self.connections().saturating_mul(WAITING_PER_CONNECTION).saturating_sub(self.air.len());
+        let most = most.min(self.allowance());
+        let Ok(limit @ 1..) = u32::try_from(most) else {
+            return;
+        };
+        match self.flow.claim(&self.account.mailbox, limit, LEASE_MS).await {
+            Ok(claimed) => self.waiting.extend(claimed),
+            Err(error) => {
+                tracing::error!(mailbox.name = self.account.mailbox, error = format!("{error:#}"), "the outbox could not be read");
+                self.not_before_ms = clock::now_ms().saturating_add(1_000);
+            }
+        }
+    }
+
+    fn launch(&mut self, given_up: &watch::Receiver<bool>) {
+        while self.air.len() < self.connections() && clock::now_ms() >= self.not_before_ms {
+            let Some(mail) = self.waiting.pop_front() else {
+                return;
+            };
+            self.begun.push_back(Instant::now());
+            let delivery = Delivery {
+                account: self.account.clone(),
+                settings: self.settings.clone(),
+                flow: self.flow.clone(),
+                given_up: given_up.clone(),
+            };
+            self.air.spawn(delivery.run(mail, self.idle.pop()));
+        }
+    }
+
+    /// How many mails may be begun now (`smtp.per_minute`, `smtp.per_day`).
+    fn allowance(&mut self) -> usize {
+        let now = Instant::now();
+        let age = |at: &Instant| now.saturating_duration_since(*at);
+        while self.begun.front().is_some_and(|at| age(at) > Duration::from_secs(86_400)) {
+            self.begun.pop_front();
+        }
+        if self.account.per_minute.is_none() && self.account.per_day.is_none() {
+            self.begun.clear();
+            return usize::MAX;
+        }
+        let minute = self.begun.iter().rev().take_while(|at| age(at) < Duration::from_secs(60)).count();
+        let left = |limit: Option<u32>, used: usize| {
+            limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX).saturating_sub(used))
+        };
+        left(self.account.per_minute, minute).min(left(self.account.per_day, self.begun.len()))
+    }
+
+    /// How long nothing is to be done, unless a bell rings.
+    async fn nap(&self) -> Duration {
+        let now = clock::now_ms();
+        let due = match self.flow.next_due_ms(&self.account.mailbox).await {
+            Ok(Some(due)) => due.max(self.not_before_ms),
+            Ok(None) | Err(_) => i64::MAX,
+        };
+        let wait = u64::try_from(due.saturating_sub(now)).unwrap_or_default();
+        // a due row that we may not begin yet is no reason to hurry
+        Duration::from_millis(wait.max(50)).min(LOOK)
+    }
+
+    fn drop_idle(&mut self) {
+        let mut kept = Vec::new();
+        for idle in std::mem::take(&mut self.idle) {
+            if idle.since.elapsed() < IDLE && idle.mails < MAILS_PER_CONNECTION {
+                kept.push(idle);
+            } else {
+                tokio::spawn(idle.relay.quit());
+            }
+        }
+        self.idle = kept;
+    }
+
+    async fn landed(&mut self, landed: Result<Landed, tokio::task::JoinError>) {
+        let landed = match landed {
+            Ok(landed) => landed,
+            Err(error) => {
+                tracing::error!(mailbox.name = self.account.mailbox, %error, "a delivery ended badly; its row is taken up when its lease ends");
+                return;
+            }
+        };
+        self.idle.extend(landed.relay);
+        let now = clock::now_ms();
+        match landed.told {
+            Told::Nothing => {}
+            Told::Works => {
+                self.unreachable = 0;
+                self.record("ok", String::new()).await;
+            }
+            Told::Unreachable(reason) => {
+                self.unreachable = self.unreachable.saturating_add(1);
+                let (first, longest) = UNREACHABLE_MS;
+                let doublings = u32::try_from(self.unreachable.clamp(1, 16)).unwrap_or(1).saturating_sub(1);
+                let wait = first.saturating_mul(1i64.checked_shl(doublings).unwrap_or(i64::MAX)).min(longest);
+                self.not_before_ms = self.not_before_ms.max(now.saturating_add(wait));
+                self.give_back(&reason).await;
+                self.record("failing", reason).await;
+            }
+            Told::Refused(reason) => {
+                self.not_before_ms = now.saturating_add(PAUSE_MS);
+                self.give_back(&reason).await;
+                if self.state.as_deref() != Some(&reason) {
+                    tracing::error!(mailbox.name = self.account.mailbox, reason, "the relay refuses us: nothing is sent for this mailbox until that is mended");
+                    self.state = Some(reason.clone());
+                }
+                if let Err(error) = self.flow.pause_account(&self.account.mailbox, self.not_before_ms, &reason).await {
+                    tracing::warn!(error = format!("{error:#}"), "the pause could not be recorded");
+                }
+            }
+        }
+    }
+
+    /// Rows that wait in our hands go back: the account is at fault, not they.
+    async fn give_back(&mut self, reason: &str) {
+        for mail in std::mem::take(&mut self.waiting) {
+            let back = Settlement::Returned { at_ms: self.not_before_ms, reply: reason.to_owned() };
+            settle(&self.flow, &mail, back).await;
+        }
+    }
+
+    async fn record(&mut self, state: &str, reason: String) {
+        if self.state.as_deref() == Some(&reason) {
+            return;
+        }
+        if reason.is_empty() {
+            tracing::info!(mailbox.name = self.account.mailbox, host = self.account.smtp.host, "the relay takes mail");
+        } else {
+            tracing::warn!(mailbox.name = self.account.mailbox, reason, "mail cannot be sent and waits");
+        }
+        self.flow.account_state(&self.account.mailbox, "smtp", state, &reason).await;
+        self.state = Some(reason);
+    }
+}
+
+/// One row on its way.
+struct Delivery {
+    account: Account,
+    settings: Arc<Settings>,
+    flow: Arc<Flow>,
+    given_up: watch::Receiver<bool>,
+}
+
+impl Delivery {
+    async fn run(mut self, mail: Claimed, idle: Option<Idle>) -> Landed {
+        let (relay, done) = self.attempt(&mail, idle).await;
+        let (settlement, told) = self.judge(&mail, &done);
+        if let Some(settlement) = settlement {
+            log(&self.account.mailbox, &mail, &settlement);
+            settle(&self.flow, &mail, settlement).await;
+        }
+        Landed { relay, told }
+    }
+
+    /// Through the idle connection, or a fresh one where that has died meanwhile.
+    async fn attempt(&mut self, mail: &Claimed, idle: Option<Idle>) -> (Option<Idle>, Result<String, Fault>) {
+        let mut idle = idle;
+        loop {
+            let reused = idle.is_some();
+            let mut open = match idle.take() {
+                Some(open) => open,
+                None => match Relay::connect(&self.account).await {
+                    Ok(relay) => Idle { relay, mails: 0, since: Instant::now() },
+                    Err(fault) => return (None, Err(fault)),
+                },
+            };
+            let done = self.deliver(&mut open.relay, mail).await;
+            open.mails = open.mails.saturating_add(1);
+            open.since = Instant::now();
+            match &done {
+                Ok(_) => return (Some(open), done),
+                Err(Fault::Refused(..)) => {
+                    let usable = open.relay.reset().await.is_ok();
+                    return (usable.then_some(open), done);
+                }
+                Err(Fault::Broken(Verb::Mail, _)) if reused => {}
+                Err(Fault::Broken(..) | Fault::Unknown(_) | Fault::LeaseLost) => return (None, done),
+            }
+        }
+    }
+
+    async fn deliver(&mut self, relay: &mut Relay, mail: &Claimed) -> Result<String, Fault> {
+        let flow = self.flow.clone();
+        let started = async {
+            match flow.data_started(mail.id, mail.attempt).await {
+                Ok(started) => started,
+                Err(error) => {
+                    tracing::error!(delivery.id = mail.id, error = format!("{error:#}"), "it could not be recorded that a mail is being sent, so it is not");
+                    false
+                }
+            }
+        };
+        tokio::select! {
+            done = relay.deliver(mail, self.settings.answer_timeout, started) => done,
+            _ = self.given_up.wait_for(|given_up| *given_up) => Err(Fault::Unknown("the daemon was stopped before the answer came".to_owned())),
+        }
+    }
+
+    fn judge(&self, mail: &Claimed, done: &Result<String, Fault>) -> (Option<Settlement>, Told) {
+        let now = clock::now_ms();
+        let draw = clock::jitter(999);
+        let again = now.saturating_add(self.settings.schedule.wait_ms(mail.attempts, draw));
+        let over = self.settings.schedule.is_over(mail.queued_ms, now);
+        let failed = |status: &str, reply: &str| Settlement::Failed {
+            status: status.to_owned(),
+            reply: format!("given up after {} attempts; last: {reply}", mail.attempts),
+        };
+        match done {
+            Ok(reply) => (Some(Settlement::Sent { reply: reply.clone() }), Told::Works),
+            Err(Fault::LeaseLost) => (None, Told::Nothing),
+            Err(Fault::Unknown(reply)) => {
+                let resend = self.settings.on_uncertain == OnUncertain::Resend && mail.uncertain_count == 0;
+                (Some(Settlement::Uncertain { at_ms: resend.then_some(again), reply: reply.clone() }), Told::Nothing)
+            }
+            Err(Fault::Broken(Verb::Hello, reason)) if !over => {
+                (Some(Settlement::Returned { at_ms: now, reply: reason.clone() }), Told::Unreachable(reason.clone()))
+            }
+            Err(Fault::Broken(Verb::Hello, reason)) => (Some(failed("4.4.1", reason)), Told::Unreachable(reason.clone())),
+            Err(Fault::Broken(_, reason)) if over => (Some(failed("4.4.2", reason)), Told::Nothing),
+            Err(Fault::Broken(_, reason)) => (Some(Settlement::Retry { at_ms: again, reply: reason.clone() }), Told::Nothing),
+            Err(Fault::Refused(verb, reply)) => {
+                let ourselves = Ourselves {
+                    address: &self.settings.address,
+                    domain: &self.settings.domain,
+                    recipient: &mail.recipient,
+                };
+                let words = reply.words();
+                let before = matches!(verb, Verb::Hello | Verb::Auth);
+                match meaning(*verb, reply, ourselves) {
+                    Meaning::Final => (Some(Settlement::Failed { status: reply.status(), reply: words }), Told::Works),
+                    Meaning::Account => (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Refused(words)),
+                    Meaning::Temporary if over => (Some(failed(&reply.status(), &words)), Told::Nothing),
+                    Meaning::Temporary if before => {
+                        (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Unreachable(words))
+                    }
+                    Meaning::Temporary => (Some(Settlement::Retry { at_ms: again, reply: words }), Told::Works),
+                }
+            }
+        }
+    }
+}
+
+fn log(mailbox: &str, mail: &Claimed, settlement: &Settlement) {
+    match settlement {
+        Settlement::Sent { .. } => tracing::info!(mailbox.name = mailbox, delivery.id = mail.id, "a mail was sent"),
+        Settlement::Retry { reply, .. } => tracing::info!(mailbox.name = mailbox, delivery.id = mail.id, reply, "a mail was not taken and is tried again"),
+        Settlement::Failed { reply, .. } => tracing::warn!(mailbox.name = mailbox, delivery.id = mail.id, reply, "a mail is undeliverable"),
+        Settlement::Uncertain { at_ms: Some(_), reply } => tracing::warn!(mailbox.name = mailbox, delivery.id = mail.id, reply, "nobody knows if the relay took a mail; it is sent once more"),
+        Settlement::Uncertain { at_ms: None, reply } => tracing::error!(mailbox.name = mailbox, delivery.id = mail.id, reply, "nobody knows if the relay took a mail; it is held: see yesreply outbox list"),
+        Settlement::Returned { .. } => {}
+    }
+}
+
+/// Commits how an attempt ended. If the store refuses again and again, the lease ends it.
+async fn settle(flow: &Flow, mail: &Claimed, settlement: Settlement) {
+    for tries in 0..SETTLE_TRIES {
+        match flow.settle(mail.id, mail.attempt, settlement.clone()).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(delivery.id = mail.id, error = format!("{error:#}"), "the end of a delivery could not be stored");
+                sleep(Duration::from_secs(1u64 << tries.min(4))).await;
+            }
+        }
+    }
+}
+
+/// Connects and logs in, for `check --online`.
+///
+/// # Errors
+/// What failed.
+pub async fn probe(account: &Account) -> anyhow::Result<()> {
+    match Relay::connect(account).await {
+        Ok(relay) => {
+            relay.quit().await;
+            Ok(())
+        }
+        Err(Fault::Refused(verb, reply)) => anyhow::bail!("{} at {}: {}", verb.word(), account.smtp.host, reply.words()),
+        Err(Fault::Broken(_, reason) | Fault::Unknown(reason)) => anyhow::bail!("{reason}"),
+        Err(Fault::LeaseLost) => Ok(()),
+    }
+}
