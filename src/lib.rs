@@ -31,5 +31,5 @@ pub mod smtp;
 pub mod config;
 pub mod clock;
 pub mod limits;
-//pub mod daemon;
-//pub mod cli;
+pub mod daemon;
+pub mod cli;

@@ -12,6 +12,8 @@ pub mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_imap::imap_proto::{AttributeValue, MailboxDatum, Response};
+
 use crate::clock;
 use crate::config::values::Start;
 use crate::config::{Account, Config};
@@ -211,6 +213,29 @@ pub async fn probe(account: &Account) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits for a mail with this Message-ID, for `check --online`.
+///
+/// # Errors
+/// What failed.
+pub async fn arrives(account: &Account, message_id: &str, longest: Duration) -> anyhow::Result<bool> {
+    let until = tokio::time::Instant::now() + longest;
+    let mut wire = connect::connect(account).await?;
+    let mut found = false;
+    while !found && tokio::time::Instant::now() < until {
+        wire.select(&folder_name(&account.folder), true).await?;
+        let search = format!("UID SEARCH HEADER Message-ID {}", wire::quoted(message_id));
+        wire.command(&search, COMMAND_TIMEOUT, |response| {
+            found |= matches!(response, Response::MailboxData(MailboxDatum::Search(uids)) if !uids.is_empty());
+        })
+        .await?;
+        if !found {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+    wire.logout().await;
+    Ok(found)
+}
+
 /// A folder's name on the wire: modified UTF-7 (RFC 3501 section 5.1.3).
 fn folder_name(folder: &str) -> String {
     utf7_imap::encode_utf7_imap(folder.to_owned())
@@ -218,8 +243,6 @@ fn folder_name(folder: &str) -> String {
 
 /// For servers that give no UIDNEXT.
 async fn highest_uid(wire: &mut Wire) -> Result<u32, WireError> {
-    use async_imap::imap_proto::Response;
-    use async_imap::imap_proto::AttributeValue;
     let mut highest = 0;
     wire.command("UID FETCH * (UID)", COMMAND_TIMEOUT, |response| {
         if let Response::Fetch(_, attributes) = response {

@@ -458,13 +458,37 @@ async fn settle(flow: &Flow, mail: &Claimed, settlement: Settlement) {
 /// # Errors
 /// What failed.
 pub async fn probe(account: &Account) -> anyhow::Result<()> {
-    match Relay::connect(account).await {
-        Ok(relay) => {
-            relay.quit().await;
-            Ok(())
-        }
-        Err(Fault::Refused(verb, reply)) => anyhow::bail!("{} at {}: {}", verb.word(), account.smtp.host, reply.words()),
-        Err(Fault::Broken(_, reason) | Fault::Unknown(reason)) => anyhow::bail!("{reason}"),
-        Err(Fault::LeaseLost) => Ok(()),
+    let relay = Relay::connect(account).await.map_err(|fault| anyhow::anyhow!("{}: {}", account.smtp.host, words(&fault)))?;
+    relay.quit().await;
+    Ok(())
+}
+
+/// Sends one mail outside the outbox: the probe of `check --online`.
+///
+/// # Errors
+/// What failed.
+pub async fn send_once(account: &Account, from: &str, to: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+    let mail = Claimed {
+        id: 0,
+        attempt: 0,
+        attempts: 1,
+        reverse_path: Some(from.to_owned()),
+        recipient: to.to_owned(),
+        message_id: String::new(),
+        bytes,
+        queued_ms: 0,
+        uncertain_count: 0,
+    };
+    let mut relay = Relay::connect(account).await.map_err(|fault| anyhow::anyhow!("{}", words(&fault)))?;
+    let sent = relay.deliver(&mail, Duration::from_secs(60), std::future::ready(true)).await;
+    relay.quit().await;
+    sent.map(|_| ()).map_err(|fault| anyhow::anyhow!("send to {to}: {}", words(&fault)))
+}
+
+fn words(fault: &Fault) -> String {
+    match fault {
+        Fault::Refused(verb, reply) => format!("{}: {}", verb.word(), reply.words()),
+        Fault::Broken(_, reason) | Fault::Unknown(reason) => reason.clone(),
+        Fault::LeaseLost => String::new(),
     }
 }

@@ -188,6 +188,18 @@ impl Store {
         Ok(Some(Whole { listed, entries, log, deliveries }))
     }
 
+    /// The number of a case.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn reference(&self, case: CaseKey) -> sqlx::Result<Option<i64>> {
+        let row = sqlx::query("SELECT reference FROM cases WHERE case_key = $1")
+            .bind(case.to_i64())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(|row| rows::number(&row, "reference")).transpose()
+    }
+
     /// The mail of an entry, as it came (R92).
     ///
     /// # Errors

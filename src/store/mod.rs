@@ -86,6 +86,30 @@ impl Store {
         Ok(store)
     }
 
+    /// The file of an embedded database; `None` for PostgreSQL.
+    #[must_use]
+    pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+        let path = url.strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
+    }
+
+    /// An empty store that is in memory only and ends with the process.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_empty() -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        let pool = AnyPoolOptions::new()
+            .max_connections(1)
+            .connect("sqlite::memory:")
+            .await
+            .context("open a database in memory")?;
+        let store = Store { writer: pool.clone(), reader: pool, sqlite: true };
+        store.migrate("in memory").await?;
+        Ok(store)
+    }
+
     async fn migrate(&self, shown: &str) -> Result<(), OpenError> {
         let migrator = if self.sqlite {
             sqlx::migrate!("migrations/sqlite")
@@ -151,8 +175,7 @@ fn shown(url: &str) -> String {
 /// Makes the file with mode 0600 if it is not there; refuses to open another user's (exit 77).
 fn prepare_file(url: &str) -> Result<String, OpenError> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-    let path = url.trim_start_matches("sqlite://").trim_start_matches("sqlite:");
-    let path = PathBuf::from(path.split('?').next().unwrap_or(path));
+    let path = Store::sqlite_path(url).unwrap_or_default();
     let shown = path.display().to_string();
     if let Ok(metadata) = std::fs::metadata(&path) {
         let me = std::fs::metadata("/proc/self").map(|m| m.uid()).unwrap_or_default();

@@ -1,0 +1,215 @@
+//! `case list` and `case show`.
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::output::{self, Failure, code, indented, line, time, when};
+use crate::desk::case::{Direction, Entry, Status};
+use crate::store::Store;
+use crate::store::cases::{Filter, Listed, Whole};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Cases, newest first
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u32,
+        /// Only with this status
+        #[arg(long)]
+        status: Option<StatusWord>,
+        /// Only of this agent
+        #[arg(long, value_name = "AGENT")]
+        owner: Option<String>,
+        /// Only of this mailbox
+        #[arg(long, value_name = "MAILBOX")]
+        mailbox: Option<String>,
+    },
+    /// All of one case
+    Show {
+        /// Its number
+        #[arg(value_name = "REF")]
+        reference: String,
+        /// Write the mail of this message (1 is the first) as it came
+        #[arg(long, value_name = "N")]
+        original: Option<usize>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum StatusWord {
+    New,
+    Open,
+    Waiting,
+    Closed,
+    Spam,
+}
+
+impl StatusWord {
+    fn status(self) -> Status {
+        match self {
+            StatusWord::New => Status::New,
+            StatusWord::Open => Status::Open,
+            StatusWord::Waiting => Status::Waiting,
+            StatusWord::Closed => Status::Closed,
+            StatusWord::Spam => Status::Spam,
+        }
+    }
+}
+
+pub async fn run(store: &Store, command: Command, json: bool) -> Result<(), Failure> {
+    match command {
+        Command::List { limit, status, owner, mailbox } => {
+            let status = status.map(|s| s.status().word().to_owned());
+            let cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit) }).await?;
+            if json {
+                return output::json(&cases.iter().map(listed).collect());
+            }
+            list(&cases)
+        }
+        Command::Show { reference, original } => {
+            let number = reference.trim_start_matches('#').parse().ok();
+            let whole = match number {
+                Some(number) => store.case(number).await?,
+                None => None,
+            };
+            let Some(whole) = whole else {
+                return Err(Failure::new(code::DATA, format!("there is no case {reference}; yesreply case list shows them")));
+            };
+            match original {
+                Some(number) => raw(store, &whole, number).await,
+                None if json => output::json(&shown(&whole)),
+                None => show(&whole),
+            }
+        }
+    }
+}
+
+async fn raw(store: &Store, whole: &Whole, number: usize) -> Result<(), Failure> {
+    let entry = number.checked_sub(1).and_then(|n| whole.entries.get(n));
+    let Some((id, _)) = entry else {
+        return Err(Failure::new(code::DATA, format!("this case has {} messages", whole.entries.len())));
+    };
+    match store.original(*id).await? {
+        Some(raw) => output::bytes(&raw),
+        None => Err(Failure::new(code::DATA, format!("message {number} did not come as a mail"))),
+    }
+}
+
+fn listed(listed: &Listed) -> Value {
+    let case = &listed.case;
+    json!({
+        "ref": case.reference.to_string(),
+        "subject": case.subject,
+        "status": case.status.word(),
+        "owner": case.owner,
+        "mailbox": case.mailbox,
+        "customer": case.customer.address.to_string(),
+        "opened_at": time(case.opened_ms),
+        "updated_at": time(listed.updated_ms),
+        "due_at": listed.due_ms.map(time),
+        "merged_into": listed.merged_into.map(|n| n.to_string()),
+        "messages": listed.messages,
+    })
+}
+
+fn shown(whole: &Whole) -> Value {
+    let mut value = listed(&whole.listed);
+    let messages: Vec<Value> = whole.entries.iter().map(|(id, entry)| message(whole, *id, entry)).collect();
+    let events: Vec<Value> = whole
+        .log
+        .iter()
+        .map(|l| json!({ "at": time(l.at_ms), "kind": l.kind, "by": l.by, "rule": l.rule, "detail": l.detail }))
+        .collect();
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("messages".to_owned(), json!(messages));
+        fields.insert("events".to_owned(), json!(events));
+    }
+    value
+}
+
+fn message(whole: &Whole, id: i64, entry: &Entry) -> Value {
+    let attachments: Vec<Value> =
+        entry.parts.iter().map(|p| json!({ "name": p.name, "type": p.media_type, "size": p.size_bytes })).collect();
+    let deliveries: Vec<Value> = whole
+        .deliveries
+        .iter()
+        .filter(|d| d.entry == id)
+        .map(|d| json!({ "recipient": d.recipient, "state": d.state, "status": d.status, "diagnostic": d.diagnostic }))
+        .collect();
+    json!({
+        "direction": entry.direction.word(),
+        "author": entry.author,
+        "author_name": entry.author_name,
+        "standing": entry.standing.word(),
+        "from": entry.from,
+        "to": entry.to,
+        "cc": entry.cc,
+        "subject": entry.subject,
+        "message_id": entry.message_id.as_ref().map(|id| id.as_str()),
+        "at": time(entry.at_ms),
+        "text": entry.text,
+        "body": entry.body,
+        "attachments": attachments,
+        "deliveries": deliveries,
+    })
+}
+
+fn list(cases: &[Listed]) -> Result<(), Failure> {
+    if cases.is_empty() {
+        return line("no cases");
+    }
+    let mut rows = vec![["REF", "STATUS", "OWNER", "MAILBOX", "UPDATED", "MAILS", "CUSTOMER", "SUBJECT"].map(String::from).to_vec()];
+    for listed in cases {
+        let case = &listed.case;
+        rows.push(vec![
+            case.reference.to_string(),
+            case.status.word().to_owned(),
+            case.owner.clone().unwrap_or_else(|| "-".to_owned()),
+            case.mailbox.clone(),
+            when(listed.updated_ms),
+            listed.messages.to_string(),
+            case.customer.address.to_string(),
+            case.subject.clone(),
+        ]);
+    }
+    output::table(&rows)
+}
+
+fn show(whole: &Whole) -> Result<(), Failure> {
+    let case = &whole.listed.case;
+    line(format!("#{}  {}", case.reference, case.subject))?;
+    let owner = case.owner.as_deref().unwrap_or("nobody");
+    line(format!("{}, owner {owner}, mailbox {}, opened {}", case.status.word(), case.mailbox, when(case.opened_ms)))?;
+    line(format!("customer {} <{}>", case.customer.name, case.customer.address))?;
+    for (number, (id, entry)) in whole.entries.iter().enumerate() {
+        let arrow = match entry.direction {
+            Direction::Inbound => "<-",
+            Direction::Outbound => "->",
+            Direction::Note => "--",
+        };
+        line("")?;
+        line(format!(
+            "{arrow} {}. {}  {} <{}>, {}, to {}",
+            number.saturating_add(1),
+            when(entry.at_ms),
+            entry.author_name,
+            entry.from,
+            entry.standing.word(),
+            entry.to.join(", ")
+        ))?;
+        line(format!("   Subject: {}", entry.subject))?;
+        line(indented(&entry.text))?;
+        for part in &entry.parts {
+            line(format!("   attached: {} ({}, {} octets)", part.name, part.media_type, part.size_bytes))?;
+        }
+        for delivery in whole.deliveries.iter().filter(|d| d.entry == *id) {
+            line(format!("   {} to {}: {}", delivery.state, delivery.recipient, delivery.diagnostic))?;
+        }
+    }
+    line("")?;
+    for event in &whole.log {
+        line(format!("{}  {} by {} ({}) {}", when(event.at_ms), event.kind, event.by, event.rule, event.detail))?;
+    }
+    Ok(())
+}

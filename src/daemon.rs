@@ -1,0 +1,108 @@
+//! The daemon: opens the store, starts the loops, waits for a signal, stops them.
+//!
+//! Promises   SIGTERM ends it with exit 0 within ten seconds and nothing half done; a loop that ends by a fault of
+//!            ours is started again, and the others never notice.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::imap::{self, Intake};
+use crate::smtp::{self, Sender};
+use crate::store::Store;
+
+/// A loop that a fault of ours has ended begins again after this time.
+const RESTART: Duration = Duration::from_secs(5);
+/// All loops together, at a stop.
+const STOP: Duration = Duration::from_secs(9);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
+    for note in &config.notes {
+        tracing::info!(config.key = note.key, note = note.message, "the config");
+    }
+    let flow = Flow::start(store.clone(), Arc::new(config.policy.clone()));
+    flow.release_leases().await.context("take over the outbox")?;
+    let (stop, stopped) = watch::channel(false);
+    let mut loops = JoinSet::new();
+    for account in config.accounts.values() {
+        let intake = imap::Settings::of(&config);
+        let sender = smtp::Settings::of(&config, account);
+        let (one, two) = ((account.clone(), flow.clone()), (account.clone(), flow.clone()));
+        loops.spawn(kept_up(stopped.clone(), "intake", account.mailbox.clone(), {
+            let stopped = stopped.clone();
+            move || until(stopped.clone(), Intake::new(one.0.clone(), intake.clone(), one.1.clone()).run())
+        }));
+        loops.spawn(kept_up(stopped.clone(), "outbox", account.mailbox.clone(), {
+            let stopped = stopped.clone();
+            move || Sender::new(two.0.clone(), sender.clone(), two.1.clone()).run(stopped.clone())
+        }));
+    }
+    let staff = flow.clone();
+    tokio::spawn(async move {
+        if let Err(error) = staff.staff().await {
+            tracing::warn!(error = format!("{error:#}"), "cases that nobody was told of could not be relayed");
+        }
+    });
+    tracing::info!(mailboxes = config.accounts.len(), agents = config.policy.agents.len(), version = env!("CARGO_PKG_VERSION"), "yesreply is ready");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => tracing::info!("the config is read at start only: restart to apply a change"),
+        }
+    }
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    let all = async { while loops.join_next().await.is_some() {} };
+    if timeout(STOP, all).await.is_err() {
+        tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start");
+    }
+    drop(flow);
+    let _ = timeout(Duration::from_secs(1), store.close()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Until the daemon stops: intake may be dropped at any point.
+async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+}
+
+/// Starts a loop, and again if it panics.
+async fn kept_up<F, W>(mut stopped: watch::Receiver<bool>, name: &'static str, mailbox: String, mut work: F)
+where
+    F: FnMut() -> W + Send,
+    W: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let ended = tokio::spawn(work()).await;
+        if *stopped.borrow() {
+            return;
+        }
+        if let Err(error) = ended {
+            tracing::error!(mailbox.name = mailbox, name, %error, "a loop ended by a fault of ours and is started again");
+        }
+        tokio::select! {
+            () = sleep(RESTART) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
+}
