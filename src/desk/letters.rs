@@ -40,17 +40,6 @@ pub enum Letter {
 }
 
 impl Letter {
-    const ALL: [Letter; 8] = [
-        Letter::Acknowledge,
-        Letter::AcknowledgeConstant,
-        Letter::Answer,
-        Letter::Relay,
-        Letter::Confirm,
-        Letter::Returned,
-        Letter::Failure,
-        Letter::Summary,
-    ];
-
     fn name(self) -> &'static str {
         match self {
             Letter::Acknowledge => "acknowledge",
@@ -186,10 +175,21 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
+    const ALL: [Letter; 8] = [
+        Letter::Acknowledge,
+        Letter::AcknowledgeConstant,
+        Letter::Answer,
+        Letter::Relay,
+        Letter::Confirm,
+        Letter::Returned,
+        Letter::Failure,
+        Letter::Summary,
+    ];
+
     #[test]
     fn every_letter_renders_as_text_and_as_html() {
         let letters = Letters::builtin();
-        for letter in Letter::ALL {
+        for letter in ALL {
             let written = letters.write(letter, &sample());
             assert!(!written.text.trim().is_empty(), "{letter:?}");
             assert!(written.html.contains('<'), "{letter:?}");
