@@ -56,6 +56,9 @@ impl Prepared {
     }
 }
 
+/// A restored mailbox may have new INTERNALDATEs: the author's own Date counts too, where it is older than this.
+const DATE_MARGIN_MS: i64 = 24 * 3_600_000;
+
 /// A mail on its way to [`Prepared`].
 struct Piece {
     id: String,
@@ -67,6 +70,8 @@ struct Piece {
     headers_only: bool,
     /// Why it must not be read.
     broken: Option<String>,
+    /// An earlier Date makes it old.
+    old_before_ms: i64,
 }
 
 /// Prepares all mails of a batch, in their order.
@@ -93,6 +98,7 @@ pub async fn batch(store: &Store, policy: &Policy, batch: &IntakeBatch) -> anyho
             size_bytes,
             headers_only,
             broken,
+            old_before_ms: if mail.uid <= cursor.uid_old { cursor.fresh_from_ms.saturating_sub(DATE_MARGIN_MS) } else { i64::MIN },
         });
     }
     all(store, policy, pieces).await
@@ -112,6 +118,7 @@ pub async fn one(store: &Store, policy: &Policy, row: &Quarantined, raw: Vec<u8>
         raw,
         headers_only: false,
         broken: None,
+        old_before_ms: i64::MIN,
     };
     all(store, policy, vec![piece]).await?.pop().context("a mail went missing while it was read")
 }
@@ -225,7 +232,7 @@ fn arrival(piece: &Piece, mail: Incoming, texts: &KnownTexts) -> (Arrival, Vec<(
     }
     let arrival = Arrival {
         mailbox: piece.mailbox.clone(),
-        old: piece.old,
+        old: piece.old || mail.date_ms.is_some_and(|date| date < piece.old_before_ms),
         reading,
         agent_reading,
         clean_html,

@@ -58,8 +58,8 @@ pub fn open(known: Option<Cursor>, folder: (&str, &str), seen: Selected, uid_nex
         uid_last: 0,
         uid_old: highest,
         taken_from_ms: match start {
-            // INTERNALDATE has whole seconds
-            Start::Now => known.started_ms.div_euclid(1000).saturating_mul(1000),
+            // INTERNALDATE has whole seconds; what arrived in the second of the start and was taken is known anyway
+            Start::Now => known.started_ms.div_euclid(1000).saturating_add(1).saturating_mul(1000),
             Start::All => i64::MIN,
             Start::Since(ms) => ms,
         },
@@ -182,7 +182,8 @@ mod tests {
             open(Some(known.clone()), ("", ""), Selected { uidvalidity: 8, uid_next: Some(400) }, 400, Start::Now, 31 * day);
         assert_eq!((opening, reset.uid_last, reset.started_ms), (Opening::Reset, 0, known.started_ms));
         assert_eq!(take(&reset, 5, Some(9 * day)), Take::PassOver);
-        assert_eq!(take(&reset, 5, Some(10 * day)), Take::Old);
+        assert_eq!(take(&reset, 5, Some(10 * day)), Take::PassOver, "the second of the start");
+        assert_eq!(take(&reset, 5, Some(10 * day + 1_000)), Take::Old);
         assert_eq!(take(&reset, 5, Some(29 * day)), Take::Old);
         assert_eq!(take(&reset, 5, Some(30 * day)), Take::New);
         assert_eq!(take(&reset, 400, Some(1)), Take::New);

@@ -1,0 +1,15 @@
+//! Stories, end to end: the real binary against a real Dovecot and Postfix, people with their own mailboxes.
+//!
+//! One mail host serves all stories; each has a desk, a domain and people of its own. `tests/run` starts the mail
+//! host and names its folder in `YESREPLY_MAILHOST`. Without it stories say loudly that they were skipped.
+
+mod desk;
+mod people;
+mod proxy;
+mod stack;
+
+mod answers;
+mod faults;
+mod intake;
+mod sending;
+mod terminal;
