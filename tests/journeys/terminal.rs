@@ -109,7 +109,7 @@ fn an_agent_answers_in_s_nail() {
     let script = "set quote\nreply 1\nIt comes tomorrow, says s-nail.\n~.\nquit\n";
     let mut child = Command::new("s-nail")
         .args(["-n", "-#", "-f"])
-        .args(["-S", "v15-compat", "-S", &format!("mta=smtp://127.0.0.1:{smtp}"), "-S", "smtp-auth=none", "-S", &format!("from={}", anna.from())])
+        .args(["-S", "v15-compat", "-S", &format!("mta=smtp://127.0.0.1:{smtp}"), "-S", "reply-to-honour", "-S", "smtp-auth=none", "-S", &format!("from={}", anna.from())])
         .arg(&mbox)
         .env("HOME", home.path())
         .stdin(std::process::Stdio::piped())
