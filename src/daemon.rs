@@ -58,7 +58,12 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
             tracing::warn!(error = format!("{error:#}"), "cases that nobody was told of could not be relayed");
         }
     });
-    tracing::info!(mailboxes = config.accounts.len(), agents = config.policy.agents.len(), version = env!("CARGO_PKG_VERSION"), "yesreply is ready");
+    tracing::info!(
+        mailboxes = config.accounts.len(),
+        agents = config.policy.agents.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "yesreply is ready"
+    );
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

@@ -91,7 +91,12 @@ impl Flow {
         let prepared = prepare::batch(&self.store, &self.policy, &batch).await?;
         let handled = self.submit(prepared, Some(batch.without_mails()), Vec::new()).await?;
         for event in handled {
-            tracing::info!(event.id = event.event, outcome = event.outcome, because = event.because, "a mail was taken in");
+            tracing::info!(
+                event.id = event.event,
+                outcome = event.outcome,
+                because = event.because,
+                "a mail was taken in"
+            );
         }
         Ok(())
     }
@@ -102,8 +107,7 @@ impl Flow {
     /// The store's.
     pub async fn replay(&self, id: i64) -> anyhow::Result<Option<Handled>> {
         let rows = self.store.quarantined().await?;
-        let (Some(row), Some(raw)) =
-            (rows.into_iter().find(|r| r.id == id), self.store.quarantined_raw(id).await?)
+        let (Some(row), Some(raw)) = (rows.into_iter().find(|r| r.id == id), self.store.quarantined_raw(id).await?)
         else {
             return Ok(None);
         };
@@ -119,10 +123,7 @@ impl Flow {
         replayed: Vec<i64>,
     ) -> anyhow::Result<Vec<Handled>> {
         let (answer, answered) = oneshot::channel();
-        self.work
-            .send(Work { events, intake, replayed, answer })
-            .await
-            .context("the writer has ended")?;
+        self.work.send(Work { events, intake, replayed, answer }).await.context("the writer has ended")?;
         answered.await.context("the writer has ended")?
     }
 
@@ -236,7 +237,13 @@ impl Flow {
     ///
     /// # Errors
     /// The store's.
-    pub async fn errands(&self, mailbox: &str, folder: &str, uidvalidity: u32, limit: u32) -> anyhow::Result<Vec<Errand>> {
+    pub async fn errands(
+        &self,
+        mailbox: &str,
+        folder: &str,
+        uidvalidity: u32,
+        limit: u32,
+    ) -> anyhow::Result<Vec<Errand>> {
         Ok(self.store.errands(mailbox, folder, uidvalidity, limit).await?)
     }
 
@@ -244,7 +251,13 @@ impl Flow {
     ///
     /// # Errors
     /// The store's.
-    pub async fn errands_done(&self, mailbox: &str, folder: &str, uidvalidity: u32, uids: &[u32]) -> anyhow::Result<()> {
+    pub async fn errands_done(
+        &self,
+        mailbox: &str,
+        folder: &str,
+        uidvalidity: u32,
+        uids: &[u32],
+    ) -> anyhow::Result<()> {
         Ok(self.store.errands_done(mailbox, folder, uidvalidity, uids).await?)
     }
 

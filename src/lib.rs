@@ -21,15 +21,15 @@
 //! - Nothing in [`mail`] or [`desk`] can fail, wait, tell the time or roll dice.
 //! - No trait with one implementation; no global; no `utils`.
 
-pub mod mail;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daemon;
 pub mod desk;
-pub mod store;
 pub mod flow;
 pub mod imap;
-pub mod tls;
-pub mod smtp;
-pub mod config;
-pub mod clock;
 pub mod limits;
-pub mod daemon;
-pub mod cli;
+pub mod mail;
+pub mod smtp;
+pub mod store;
+pub mod tls;

@@ -48,14 +48,14 @@ pub async fn handshake(stream: TcpStream, host: &str, ca: Option<&Path>) -> anyh
 
 fn client_config(ca: Option<&Path>) -> anyhow::Result<ClientConfig> {
     let provider = Arc::new(crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("TLS versions")?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().context("TLS versions")?;
     let Some(path) = ca else {
         return Ok(builder.with_platform_verifier().context("the system's CA certificates")?.with_no_client_auth());
     };
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).with_context(|| format!("read CA file {}", path.display()))?;
+    let certificates =
+        CertificateDer::pem_file_iter(path).with_context(|| format!("read CA file {}", path.display()))?;
     for certificate in certificates {
         let certificate = certificate.with_context(|| format!("read CA file {}", path.display()))?;
         roots.add(certificate).with_context(|| format!("CA file {}", path.display()))?;

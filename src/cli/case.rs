@@ -74,7 +74,10 @@ pub async fn run(store: &Store, command: Command, json: bool) -> Result<(), Fail
                 None => None,
             };
             let Some(whole) = whole else {
-                return Err(Failure::new(code::DATA, format!("there is no case {reference}; yesreply case list shows them")));
+                return Err(Failure::new(
+                    code::DATA,
+                    format!("there is no case {reference}; yesreply case list shows them"),
+                ));
             };
             match original {
                 Some(number) => raw(store, &whole, number).await,
@@ -159,7 +162,9 @@ fn list(cases: &[Listed]) -> Result<(), Failure> {
     if cases.is_empty() {
         return line("no cases");
     }
-    let mut rows = vec![["REF", "STATUS", "OWNER", "MAILBOX", "UPDATED", "MAILS", "CUSTOMER", "SUBJECT"].map(String::from).to_vec()];
+    let mut rows = vec![
+        ["REF", "STATUS", "OWNER", "MAILBOX", "UPDATED", "MAILS", "CUSTOMER", "SUBJECT"].map(String::from).to_vec(),
+    ];
     for listed in cases {
         let case = &listed.case;
         rows.push(vec![

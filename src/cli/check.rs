@@ -85,13 +85,20 @@ async fn recorded(config: &Config) -> Vec<(String, String)> {
     states
         .into_iter()
         .filter(|s| s.state != "ok" && config.accounts.contains_key(&s.mailbox))
-        .map(|s| (format!("mailbox.{}.{}", s.mailbox, s.side), format!("{} since {}: {}", s.state, when(s.since_ms), s.detail)))
+        .map(|s| {
+            (
+                format!("mailbox.{}.{}", s.mailbox, s.side),
+                format!("{} since {}: {}", s.state, when(s.since_ms), s.detail),
+            )
+        })
         .collect()
 }
 
 async fn tried(config: &Config, account: &Account) -> Vec<(String, anyhow::Result<String>)> {
     let key = |side: &str| format!("mailbox.{}.{side}", account.mailbox);
-    let imap = imap::probe(account).await.map(|()| format!("logged in at {}, folder {} opens", account.imap.host, account.folder));
+    let imap = imap::probe(account)
+        .await
+        .map(|()| format!("logged in at {}, folder {} opens", account.imap.host, account.folder));
     let smtp = smtp::probe(account).await.map(|()| format!("{} takes our login", account.smtp.host));
     let both = imap.is_ok() && smtp.is_ok();
     let mut results = vec![(key("imap"), imap), (key("smtp"), smtp)];
@@ -107,10 +114,12 @@ async fn round_trip(config: &Config, account: &Account) -> anyhow::Result<String
     let policy = &config.policy;
     let mailbox = policy.mailboxes.get(&account.mailbox).context("there is no such mailbox")?;
     let unique = data_encoding::HEXLOWER.encode(&clock::random::<8>());
-    let token = Token { class: Class::Bounce, case: CaseKey(u64::from_le_bytes(clock::random())), party: PartyId::NOBODY };
+    let token =
+        Token { class: Class::Bounce, case: CaseKey(u64::from_le_bytes(clock::random())), party: PartyId::NOBODY };
     let to = reply_address(&policy.keys, mailbox, token).to_string();
     let message_id = format!("<probe.{unique}@{}>", mailbox.address.domain());
-    let date = jiff::fmt::rfc2822::to_string(&jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC)).context("write a date")?;
+    let date = jiff::fmt::rfc2822::to_string(&jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC))
+        .context("write a date")?;
     let bytes = format!(
         "From: <{0}>\r\nTo: <{to}>\r\nSubject: yesreply check\r\nDate: {date}\r\nMessage-ID: {message_id}\r\n\
          Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\

@@ -130,13 +130,11 @@ fn tokens(policy: &Policy, mail: &Incoming) -> Vec<Value> {
             Class::Bounce => "bounce",
         },
     };
-    let addresses = mail
-        .recipients()
-        .filter_map(|a| policy.keys.read_address(a, &mailboxes).map(|found| json!({ "in": a.to_string(), "class": word(found) })));
-    let ids = mail
-        .in_reply_to
-        .iter()
-        .chain(&mail.references)
-        .filter_map(|id| policy.keys.read_message_id(id).map(|found| json!({ "in": id.as_str(), "class": word(found) })));
+    let addresses = mail.recipients().filter_map(|a| {
+        policy.keys.read_address(a, &mailboxes).map(|found| json!({ "in": a.to_string(), "class": word(found) }))
+    });
+    let ids = mail.in_reply_to.iter().chain(&mail.references).filter_map(|id| {
+        policy.keys.read_message_id(id).map(|found| json!({ "in": id.as_str(), "class": word(found) }))
+    });
     addresses.chain(ids).collect()
 }

@@ -16,7 +16,8 @@ const EXAMPLE: &str = include_str!("../../config/yesreply.toml");
 /// Writes both files, mode 0600; neither may be there before.
 pub fn run(path: &Path) -> Result<(), Failure> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let folder = std::path::absolute(folder).map_err(|e| Failure::new(code::USAGE, format!("{}: {e}", folder.display())))?;
+    let folder =
+        std::path::absolute(folder).map_err(|e| Failure::new(code::USAGE, format!("{}: {e}", folder.display())))?;
     let key = folder.join("token.key");
     for file in [path, key.as_path()] {
         if file.exists() {
@@ -30,7 +31,8 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     if random == [0; 32] {
         return Err(Failure::new(code::TRY_AGAIN, "the operating system gave no randomness for the token key"));
     }
-    std::fs::create_dir_all(&folder).map_err(|e| Failure::new(code::NO_PERMISSION, format!("create {}: {e}", folder.display())))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|e| Failure::new(code::NO_PERMISSION, format!("create {}: {e}", folder.display())))?;
     write(&key, &format!("{}\n", HEXLOWER.encode(&random)))?;
     write(path, &example(&folder))?;
     line(format!("wrote {}\nwrote {}", path.display(), key.display()))?;

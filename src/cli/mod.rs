@@ -198,8 +198,9 @@ fn become_owner(url: &str) -> Result<(), Failure> {
     if me != 0 || file.uid() == 0 {
         return Ok(());
     }
-    let program = std::env::current_exe()
-        .map_err(|e| Failure::new(code::NO_PERMISSION, format!("find this program: {e}")))?;
-    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).uid(file.uid()).gid(file.gid()).exec();
+    let program =
+        std::env::current_exe().map_err(|e| Failure::new(code::NO_PERMISSION, format!("find this program: {e}")))?;
+    let error =
+        std::process::Command::new(program).args(std::env::args_os().skip(1)).uid(file.uid()).gid(file.gid()).exec();
     Err(Failure::new(code::NO_PERMISSION, format!("become the owner of {}: {error}", path.display())))
 }

@@ -88,7 +88,13 @@ pub fn agents(config: &Config, json: bool) -> Result<(), Failure> {
     for agent in policy.agents.values() {
         let addresses: Vec<String> = agent.addresses.iter().map(ToString::to_string).collect();
         let lead = if agent.lead { "  lead" } else { "" };
-        line(format!("{}  {}  <{}>  {}{lead}", agent.name, agent.display_name, addresses.join(", "), works(&agent.name).join(", ")))?;
+        line(format!(
+            "{}  {}  <{}>  {}{lead}",
+            agent.name,
+            agent.display_name,
+            addresses.join(", "),
+            works(&agent.name).join(", ")
+        ))?;
     }
     Ok(())
 }

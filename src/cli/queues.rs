@@ -82,7 +82,8 @@ pub async fn outbox(store: &Store, command: Outbox, json: bool) -> Result<(), Fa
                     .collect();
                 return output::json(&value);
             }
-            let mut lines = vec![["ID", "CASE", "STATE", "TRIES", "NEXT", "RECIPIENT", "LAST REPLY"].map(String::from).to_vec()];
+            let mut lines =
+                vec![["ID", "CASE", "STATE", "TRIES", "NEXT", "RECIPIENT", "LAST REPLY"].map(String::from).to_vec()];
             for row in &rows {
                 lines.push(vec![
                     row.id.to_string(),
@@ -96,8 +97,20 @@ pub async fn outbox(store: &Store, command: Outbox, json: bool) -> Result<(), Fa
             }
             if rows.is_empty() { line("the outbox is empty") } else { output::table(&lines) }
         }
-        Outbox::Retry { ids } => changed(&ids, &store.outbox_retry(&ids, now).await?, "queued", "sent already, being sent, or not there", json),
-        Outbox::Cancel { ids } => changed(&ids, &store.outbox_cancel(&ids, now).await?, "cancelled", "sent already, being sent, or not there", json),
+        Outbox::Retry { ids } => changed(
+            &ids,
+            &store.outbox_retry(&ids, now).await?,
+            "queued",
+            "sent already, being sent, or not there",
+            json,
+        ),
+        Outbox::Cancel { ids } => changed(
+            &ids,
+            &store.outbox_cancel(&ids, now).await?,
+            "cancelled",
+            "sent already, being sent, or not there",
+            json,
+        ),
     }
 }
 
@@ -126,7 +139,13 @@ pub async fn quarantine(store: Store, config: Config, command: Quarantine, json:
             }
             let mut lines = vec![["ID", "MAILBOX", "AT", "SIZE", "REASON"].map(String::from).to_vec()];
             for row in &rows {
-                lines.push(vec![row.id.to_string(), row.mailbox.clone(), when(row.at_ms), row.size_bytes.to_string(), row.reason.clone()]);
+                lines.push(vec![
+                    row.id.to_string(),
+                    row.mailbox.clone(),
+                    when(row.at_ms),
+                    row.size_bytes.to_string(),
+                    row.reason.clone(),
+                ]);
             }
             if rows.is_empty() { line("the quarantine is empty") } else { output::table(&lines) }
         }

@@ -12,12 +12,66 @@ use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
 const KNOWN: [&str; 60] = [
-    "database", "url", "token", "key", "keys", "mailbox", "address", "name", "user", "password", "imap", "smtp", "host", "port",
-    "tls", "folder", "ca", "insecure", "auth", "reverse_path", "null_reverse_path", "per_minute", "per_day", "connections",
-    "reply_address", "relay_from", "language", "time_zone", "agent", "addresses", "public_name", "mailboxes", "lead", "languages",
-    "intake", "start", "after", "poll", "forms", "strip_subject", "banner", "lists", "retry_max", "acknowledge", "enabled", "to",
-    "echo", "limits", "ack_per_address", "ack_per_domain", "ack_total", "cases_per_address", "relays_per_agent",
-    "message_bytes_max", "security", "trusted_authserv_id", "require_auth", "desk", "assignment", "reopen_days",
+    "database",
+    "url",
+    "token",
+    "key",
+    "keys",
+    "mailbox",
+    "address",
+    "name",
+    "user",
+    "password",
+    "imap",
+    "smtp",
+    "host",
+    "port",
+    "tls",
+    "folder",
+    "ca",
+    "insecure",
+    "auth",
+    "reverse_path",
+    "null_reverse_path",
+    "per_minute",
+    "per_day",
+    "connections",
+    "reply_address",
+    "relay_from",
+    "language",
+    "time_zone",
+    "agent",
+    "addresses",
+    "public_name",
+    "mailboxes",
+    "lead",
+    "languages",
+    "intake",
+    "start",
+    "after",
+    "poll",
+    "forms",
+    "strip_subject",
+    "banner",
+    "lists",
+    "retry_max",
+    "acknowledge",
+    "enabled",
+    "to",
+    "echo",
+    "limits",
+    "ack_per_address",
+    "ack_per_domain",
+    "ack_total",
+    "cases_per_address",
+    "relays_per_agent",
+    "message_bytes_max",
+    "security",
+    "trusted_authserv_id",
+    "require_auth",
+    "desk",
+    "assignment",
+    "reopen_days",
 ];
 
 /// Something an operator should know.
@@ -119,7 +173,11 @@ pub fn reply_address(key: &str, mailbox: &Mailbox, address: &Address, findings: 
     let parts = pattern.split_once("{token}").filter(|(_, rest)| !rest.contains("{token}"));
     let split = parts.and_then(|(prefix, rest)| rest.rsplit_once('@').map(|(suffix, domain)| (prefix, suffix, domain)));
     let Some((prefix, suffix, domain)) = split else {
-        findings.fail(&key, &format!("\"{pattern}\" does not hold {{token}} once before the @"), "write it like support+{token}@shop.example, {token}@reply.shop.example or {address}");
+        findings.fail(
+            &key,
+            &format!("\"{pattern}\" does not hold {{token}} once before the @"),
+            "write it like support+{token}@shop.example, {token}@reply.shop.example or {address}",
+        );
         return None;
     };
     let length = prefix.len().saturating_add(TOKEN_LENGTH).saturating_add(suffix.len());
@@ -156,12 +214,20 @@ pub fn across(file: &File, policy: &Policy, findings: &mut Findings) {
             );
         }
         for mailbox in agent.mailboxes.iter().filter(|m| !policy.mailboxes.contains_key(*m)) {
-            findings.fail(&format!("agent.{name}.mailboxes"), &format!("there is no mailbox \"{mailbox}\""), "name a table [mailbox.…]");
+            findings.fail(
+                &format!("agent.{name}.mailboxes"),
+                &format!("there is no mailbox \"{mailbox}\""),
+                "name a table [mailbox.…]",
+            );
         }
     }
     for name in policy.mailboxes.keys() {
         if crate::desk::outgoing::agents_of(policy, name).is_empty() {
-            findings.note(&format!("mailbox.{name}"), "no agent works this mailbox: its mail becomes new cases that nobody is told of (R90)", "add [agent.NAME]");
+            findings.note(
+                &format!("mailbox.{name}"),
+                "no agent works this mailbox: its mail becomes new cases that nobody is told of (R90)",
+                "add [agent.NAME]",
+            );
         }
     }
     let trusted = !policy.security.trusted_authserv_id.is_empty();
@@ -182,7 +248,11 @@ pub fn across(file: &File, policy: &Policy, findings: &mut Findings) {
             "name the server that writes Authentication-Results into your mail",
         );
         if policy.security.require_auth != RequireAuth::Off {
-            findings.fail("security.require_auth", "nobody could pass: there is no trusted authserv-id", "set security.trusted_authserv_id, or require_auth = \"off\"");
+            findings.fail(
+                "security.require_auth",
+                "nobody could pass: there is no trusted authserv-id",
+                "set security.trusted_authserv_id, or require_auth = \"off\"",
+            );
         }
     }
     later(file, findings);
@@ -206,13 +276,21 @@ fn duplicates(file: &File, policy: &Policy, findings: &mut Findings) {
         let folder = mailbox.imap.folder.clone().unwrap_or_else(|| "INBOX".to_owned());
         let port = mailbox.imap.port.unwrap_or(993);
         if let Some(other) = watched.insert((format!("{}:{port}", mailbox.imap.host), user, folder), name) {
-            findings.fail(&format!("mailbox.{name}.imap"), &format!("mailbox {other} watches the same folder of the same account"), "watch it once");
+            findings.fail(
+                &format!("mailbox.{name}.imap"),
+                &format!("mailbox {other} watches the same folder of the same account"),
+                "watch it once",
+            );
         }
     }
     let mut numbers: BTreeMap<u32, &String> = BTreeMap::new();
     for name in policy.agents.keys() {
         if let Some(other) = numbers.insert(crate::desk::token::PartyId::of_agent(name).0, name) {
-            findings.fail(&format!("agent.{name}"), &format!("its number in tokens is that of {other}, by chance"), "choose another name");
+            findings.fail(
+                &format!("agent.{name}"),
+                &format!("its number in tokens is that of {other}, by chance"),
+                "choose another name",
+            );
         }
     }
 }

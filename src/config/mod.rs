@@ -16,10 +16,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use crate::desk::letters::Letters;
+use crate::desk::policy::Budget;
 use crate::desk::policy::{
     Acknowledge, Agent, Limits, Mailbox, Policy, RelayFrom, ReplyAddress, RequireAuth, ReversePath, Security,
 };
-use crate::desk::policy::Budget;
 use crate::desk::token::TokenKeys;
 use crate::mail::Address;
 
@@ -113,7 +113,11 @@ fn sources(path: &Path, findings: &mut Findings) -> Option<BTreeMap<String, Valu
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            findings.fail("", &format!("read {}: {error}", path.display()), "name a config with --config FILE, or make one: yesreply init");
+            findings.fail(
+                "",
+                &format!("read {}: {error}", path.display()),
+                "name a config with --config FILE, or make one: yesreply init",
+            );
             return None;
         }
     };
@@ -164,7 +168,11 @@ fn sections(mut table: BTreeMap<String, Value>, findings: &mut Findings) -> Opti
     Some(file)
 }
 
-fn required<T: DeserializeOwned>(table: &mut BTreeMap<String, Value>, name: &str, findings: &mut Findings) -> Option<T> {
+fn required<T: DeserializeOwned>(
+    table: &mut BTreeMap<String, Value>,
+    name: &str,
+    findings: &mut Findings,
+) -> Option<T> {
     match table.remove(name) {
         Some(value) => read(value, name, findings),
         None => {
@@ -174,11 +182,19 @@ fn required<T: DeserializeOwned>(table: &mut BTreeMap<String, Value>, name: &str
     }
 }
 
-fn optional<T: DeserializeOwned + Default>(table: &mut BTreeMap<String, Value>, name: &str, findings: &mut Findings) -> T {
+fn optional<T: DeserializeOwned + Default>(
+    table: &mut BTreeMap<String, Value>,
+    name: &str,
+    findings: &mut Findings,
+) -> T {
     table.remove(name).and_then(|value| read(value, name, findings)).unwrap_or_default()
 }
 
-fn named<T: DeserializeOwned>(table: &mut BTreeMap<String, Value>, section: &str, findings: &mut Findings) -> BTreeMap<String, T> {
+fn named<T: DeserializeOwned>(
+    table: &mut BTreeMap<String, Value>,
+    section: &str,
+    findings: &mut Findings,
+) -> BTreeMap<String, T> {
     let Some(value) = table.remove(section) else {
         return BTreeMap::new();
     };
@@ -188,7 +204,9 @@ fn named<T: DeserializeOwned>(table: &mut BTreeMap<String, Value>, section: &str
     };
     let mut found = BTreeMap::new();
     for (name, value) in entries {
-        let good = !name.is_empty() && name.len() <= 40 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
+        let good = !name.is_empty()
+            && name.len() <= 40
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
         let key = format!("{section}.{name}");
         if !good {
             findings.fail(&key, "a name has 1 to 40 characters of a-z, 0-9, - and _", "choose another name");
@@ -229,20 +247,30 @@ fn plain_secrets(path: &Path, file: &File, findings: &mut Findings) {
     if (keys || file.mailbox.values().any(|m| plain(&m.password)))
         && let Err(reason) = values::private_file(path)
     {
-        findings.fail("", &format!("it holds a plain secret, and {reason}"), "or move the secret to a file of its own: { file = \"…\" }");
+        findings.fail(
+            "",
+            &format!("it holds a plain secret, and {reason}"),
+            "or move the secret to a file of its own: { file = \"…\" }",
+        );
     }
 }
 
 fn token_keys(file: &File, findings: &mut Findings) -> TokenKeys {
     let secrets: Vec<&Secret> = file.token.keys.iter().flatten().chain(file.token.key.iter()).collect();
     if secrets.is_empty() {
-        findings.fail("token.key", "there is no token key", "make one: yesreply init, or openssl rand -hex 32 > token.key");
+        findings.fail(
+            "token.key",
+            "there is no token key",
+            "make one: yesreply init, or openssl rand -hex 32 > token.key",
+        );
     }
     let mut keys = Vec::new();
     for secret in secrets {
         match secret.read().and_then(|text| hex32(text.expose_secret())) {
             Ok(key) => keys.push(key),
-            Err(reason) => findings.fail("token.key", &reason, "it is 32 random octets as 64 hex digits: openssl rand -hex 32"),
+            Err(reason) => {
+                findings.fail("token.key", &reason, "it is 32 random octets as 64 hex digits: openssl rand -hex 32")
+            }
         }
     }
     TokenKeys::new(keys)
@@ -272,7 +300,11 @@ fn letters(file: &File, findings: &mut Findings) -> Letters {
     match letters {
         Ok(letters) => {
             for problem in letters.check_samples() {
-                findings.fail("letters.folder", &problem, "mend the template; the built-in letters are in config/letters");
+                findings.fail(
+                    "letters.folder",
+                    &problem,
+                    "mend the template; the built-in letters are in config/letters",
+                );
             }
             letters
         }
@@ -290,7 +322,11 @@ fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String, Account> {
         let imap = Endpoint {
             host: mailbox.imap.host.clone(),
             tls: mailbox.imap.tls.unwrap_or(Tls::Implicit),
-            port: mailbox.imap.port.unwrap_or(if mailbox.imap.tls.unwrap_or(Tls::Implicit) == Tls::Implicit { 993 } else { 143 }),
+            port: mailbox.imap.port.unwrap_or(if mailbox.imap.tls.unwrap_or(Tls::Implicit) == Tls::Implicit {
+                993
+            } else {
+                143
+            }),
             ca: mailbox.imap.ca.clone(),
         };
         let smtp_tls = mailbox.smtp.tls.unwrap_or(Tls::Implicit);
@@ -300,7 +336,9 @@ fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String, Account> {
             port: mailbox.smtp.port.unwrap_or(if smtp_tls == Tls::Implicit { 465 } else { 587 }),
             ca: mailbox.smtp.ca.clone(),
         };
-        for (side, endpoint, insecure) in [("imap", &imap, mailbox.imap.insecure), ("smtp", &smtp, mailbox.smtp.insecure)] {
+        for (side, endpoint, insecure) in
+            [("imap", &imap, mailbox.imap.insecure), ("smtp", &smtp, mailbox.smtp.insecure)]
+        {
             if endpoint.tls == Tls::None && !insecure && !is_loopback(&endpoint.host) {
                 findings.fail(
                     &format!("{key}.{side}.tls"),
@@ -309,13 +347,21 @@ fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String, Account> {
                 );
             }
             if let Some(ca) = endpoint.ca.as_ref().filter(|ca| !ca.is_file()) {
-                findings.fail(&format!("{key}.{side}.ca"), &format!("there is no file {}", ca.display()), "name a PEM file");
+                findings.fail(
+                    &format!("{key}.{side}.ca"),
+                    &format!("there is no file {}", ca.display()),
+                    "name a PEM file",
+                );
             }
         }
         let password = match mailbox.password.as_ref().map(Secret::read) {
             Some(Ok(password)) => password,
             Some(Err(reason)) => {
-                findings.fail(&format!("{key}.password"), &reason, "see that the file is there, has mode 600 and belongs to the user that runs this");
+                findings.fail(
+                    &format!("{key}.password"),
+                    &reason,
+                    "see that the file is there, has mode 600 and belongs to the user that runs this",
+                );
                 continue;
             }
             None => {
@@ -323,18 +369,21 @@ fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String, Account> {
                 continue;
             }
         };
-        accounts.insert(name.clone(), Account {
-            mailbox: name.clone(),
-            imap,
-            folder: mailbox.imap.folder.clone().unwrap_or_else(|| "INBOX".to_owned()),
-            smtp,
-            smtp_auth: mailbox.smtp.auth.unwrap_or(true),
-            connections: mailbox.smtp.connections.unwrap_or(4).clamp(1, 64),
-            per_minute: mailbox.smtp.per_minute,
-            per_day: mailbox.smtp.per_day,
-            user: mailbox.user.clone().unwrap_or_else(|| mailbox.address.clone()),
-            password,
-        });
+        accounts.insert(
+            name.clone(),
+            Account {
+                mailbox: name.clone(),
+                imap,
+                folder: mailbox.imap.folder.clone().unwrap_or_else(|| "INBOX".to_owned()),
+                smtp,
+                smtp_auth: mailbox.smtp.auth.unwrap_or(true),
+                connections: mailbox.smtp.connections.unwrap_or(4).clamp(1, 64),
+                per_minute: mailbox.smtp.per_minute,
+                per_day: mailbox.smtp.per_day,
+                user: mailbox.user.clone().unwrap_or_else(|| mailbox.address.clone()),
+                password,
+            },
+        );
     }
     accounts
 }
@@ -379,9 +428,8 @@ fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &mut Finding
 
 fn limits(file: &File) -> Limits {
     let hour = 3_600_000;
-    let budget = |limit: Option<Limit>, count: u32, window_ms: i64| {
-        limit.map_or(Some(Budget { count, window_ms }), |l| l.0)
-    };
+    let budget =
+        |limit: Option<Limit>, count: u32, window_ms: i64| limit.map_or(Some(Budget { count, window_ms }), |l| l.0);
     let limits = &file.limits;
     Limits {
         ack_per_address: budget(limits.ack_per_address, 1, 24 * hour),
@@ -413,30 +461,41 @@ fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> 
         };
         let zone = mailbox.time_zone.clone().unwrap_or_else(|| "UTC".to_owned());
         let time_zone = jiff::tz::TimeZone::get(&zone).unwrap_or_else(|_| {
-            findings.fail(&format!("{key}.time_zone"), &format!("\"{zone}\" is no time zone"), "write it like Europe/Amsterdam");
+            findings.fail(
+                &format!("{key}.time_zone"),
+                &format!("\"{zone}\" is no time zone"),
+                "write it like Europe/Amsterdam",
+            );
             jiff::tz::TimeZone::UTC
         });
         let language = mailbox.language.clone().unwrap_or_else(|| "en".to_owned());
         if language != "en" {
-            findings.note(&format!("{key}.language"), "this release has letters in English only", "override them in letters.folder");
+            findings.note(
+                &format!("{key}.language"),
+                "this release has letters in English only",
+                "override them in letters.folder",
+            );
         }
-        mailboxes.insert(name.clone(), Mailbox {
-            name: name.clone(),
-            display_name: mailbox.name.clone().unwrap_or_else(|| address.local().to_owned()),
-            address,
-            reply_address,
-            reverse_path: match mailbox.smtp.reverse_path {
-                Some(ReversePathValue::Address) => ReversePath::Address,
-                _ => ReversePath::Token,
+        mailboxes.insert(
+            name.clone(),
+            Mailbox {
+                name: name.clone(),
+                display_name: mailbox.name.clone().unwrap_or_else(|| address.local().to_owned()),
+                address,
+                reply_address,
+                reverse_path: match mailbox.smtp.reverse_path {
+                    Some(ReversePathValue::Address) => ReversePath::Address,
+                    _ => ReversePath::Token,
+                },
+                null_reverse_path: mailbox.smtp.null_reverse_path.unwrap_or(true),
+                relay_from: match mailbox.relay_from {
+                    Some(RelayFromValue::Token) => RelayFrom::Token,
+                    _ => RelayFrom::Mailbox,
+                },
+                language,
+                time_zone,
             },
-            null_reverse_path: mailbox.smtp.null_reverse_path.unwrap_or(true),
-            relay_from: match mailbox.relay_from {
-                Some(RelayFromValue::Token) => RelayFrom::Token,
-                _ => RelayFrom::Mailbox,
-            },
-            language,
-            time_zone,
-        });
+        );
     }
     mailboxes
 }
@@ -452,14 +511,17 @@ fn agents(file: &File, findings: &mut Findings) -> BTreeMap<String, Agent> {
             findings.fail(&format!("{key}.address"), "there is no address", "add address = \"…\"");
         }
         let display_name = agent.name.clone().unwrap_or_else(|| name.clone());
-        agents.insert(name.clone(), Agent {
-            name: name.clone(),
-            public_name: agent.public_name.clone().unwrap_or_else(|| display_name.clone()),
-            display_name,
-            addresses,
-            mailboxes: agent.mailboxes.clone(),
-            lead: agent.lead,
-        });
+        agents.insert(
+            name.clone(),
+            Agent {
+                name: name.clone(),
+                public_name: agent.public_name.clone().unwrap_or_else(|| display_name.clone()),
+                display_name,
+                addresses,
+                mailboxes: agent.mailboxes.clone(),
+                lead: agent.lead,
+            },
+        );
     }
     agents
 }

@@ -71,9 +71,17 @@ fn the_smallest_useful_file() {
 #[test]
 fn every_unknown_key_and_bad_value_is_named_at_once() {
     let scratch = Scratch::new("bad");
-    let text = format!("{GOOD}\nadress = \"x\"\n[intake]\npol = \"60s\"\n[limits]\nack_total = \"many\"\n[outbox]\nretry_for = \"5\"\n[acknowlege]\nenabled = true\n");
+    let text = format!(
+        "{GOOD}\nadress = \"x\"\n[intake]\npol = \"60s\"\n[limits]\nack_total = \"many\"\n[outbox]\nretry_for = \"5\"\n[acknowlege]\nenabled = true\n"
+    );
     let found = messages(scratch.load(&text));
-    for part in ["agent.anna.adress: unknown key", "intake.pol: unknown key", "ack_total", "retry_for", "acknowlege: unknown section"] {
+    for part in [
+        "agent.anna.adress: unknown key",
+        "intake.pol: unknown key",
+        "ack_total",
+        "retry_for",
+        "acknowlege: unknown section",
+    ] {
         assert!(found.iter().any(|m| m.contains(part)), "{part} in {found:#?}");
     }
 }
@@ -107,7 +115,8 @@ fn secrets_that_others_can_read_are_refused() {
 #[test]
 fn the_debug_form_of_a_config_holds_no_secret() {
     let scratch = Scratch::new("debug");
-    let config = scratch.load(&GOOD.replace("{ file = \"DIR/pass\" }", "\"hunter2\"")).unwrap_or_else(|f| panic!("{f:#?}"));
+    let config =
+        scratch.load(&GOOD.replace("{ file = \"DIR/pass\" }", "\"hunter2\"")).unwrap_or_else(|f| panic!("{f:#?}"));
     let debug = format!("{config:?}");
     assert!(!debug.contains("hunter2") && !debug.contains("abab"));
 }

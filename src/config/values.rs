@@ -26,7 +26,11 @@ impl Span {
     /// # Errors
     /// Says what is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let allowed = || format!("\"{text}\" is no duration; allowed are a number and one of ms, s, m, h, d, y, like \"90s\" or \"5d\"");
+        let allowed = || {
+            format!(
+                "\"{text}\" is no duration; allowed are a number and one of ms, s, m, h, d, y, like \"90s\" or \"5d\""
+            )
+        };
         let at = text.find(|c: char| c.is_alphabetic()).ok_or_else(allowed)?;
         let (digits, unit) = text.split_at_checked(at).ok_or_else(allowed)?;
         let count: u64 = digits.trim().parse().map_err(|_| allowed())?;
@@ -49,7 +53,8 @@ pub struct Size(pub u64);
 
 impl Size {
     fn parse(text: &str) -> Result<Self, String> {
-        let allowed = || format!("\"{text}\" is no size; allowed are a number and one of B, KiB, MiB, GiB, like \"25MiB\"");
+        let allowed =
+            || format!("\"{text}\" is no size; allowed are a number and one of B, KiB, MiB, GiB, like \"25MiB\"");
         let at = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
         let (digits, unit) = text.split_at_checked(at).ok_or_else(allowed)?;
         let count: u64 = digits.trim().parse().map_err(|_| allowed())?;
@@ -73,7 +78,8 @@ impl Limit {
         if text == "off" {
             return Ok(Limit(None));
         }
-        let allowed = || format!("\"{text}\" is no budget; allowed are \"off\" and a count within a time, like \"20/1h\"");
+        let allowed =
+            || format!("\"{text}\" is no budget; allowed are \"off\" and a count within a time, like \"20/1h\"");
         let (count, window) = text.split_once('/').ok_or_else(allowed)?;
         let count: u32 = count.trim().parse().map_err(|_| allowed())?;
         let window = Span::parse(window.trim()).map_err(|_| allowed())?;
@@ -117,7 +123,11 @@ impl AfterValue {
             ("keyword", _) => After::Keyword,
             ("seen", _) => After::Seen,
             (_, Some(folder)) if !folder.is_empty() => After::Move(folder.to_owned()),
-            _ => return Err(format!("\"{text}\" is not allowed; allowed are \"keep\", \"keyword\", \"seen\" and \"move:FOLDER\"")),
+            _ => {
+                return Err(format!(
+                    "\"{text}\" is not allowed; allowed are \"keep\", \"keyword\", \"seen\" and \"move:FOLDER\""
+                ));
+            }
         };
         Ok(AfterValue(after))
     }
@@ -186,9 +196,8 @@ impl Secret {
         let text = match self {
             Secret::Plain(secret) => return Ok(secret.clone()),
             Secret::File(path) => private_file(path)?,
-            Secret::Env(name) => {
-                std::env::var(name).map_err(|_| format!("the environment variable {name} is not set; set it, or name a file"))?
-            }
+            Secret::Env(name) => std::env::var(name)
+                .map_err(|_| format!("the environment variable {name} is not set; set it, or name a file"))?,
             Secret::Credential(name) => {
                 let folder = std::env::var("CREDENTIALS_DIRECTORY").map_err(|_| {
                     format!("credential {name}: no CREDENTIALS_DIRECTORY; start this by systemd with LoadCredential={name}:…")
@@ -214,7 +223,10 @@ pub fn private_file(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|e| format!("read {shown}: {e}"))?;
     if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(format!("{shown} can be read by others (mode {:o}); run: chmod 600 {shown}", metadata.permissions().mode() & 0o777));
+        return Err(format!(
+            "{shown} can be read by others (mode {:o}); run: chmod 600 {shown}",
+            metadata.permissions().mode() & 0o777
+        ));
     }
     std::fs::read_to_string(path).map_err(|e| format!("read {shown}: {e}"))
 }
@@ -253,7 +265,9 @@ impl<'de> Deserialize<'de> for Secret {
                     "env" => Ok(Secret::Env(value)),
                     "credential" => Ok(Secret::Credential(value)),
                     "command" => Ok(Secret::Command(value)),
-                    other => Err(A::Error::custom(format!("{other} is not allowed; allowed are file, env, credential, command"))),
+                    other => Err(A::Error::custom(format!(
+                        "{other} is not allowed; allowed are file, env, credential, command"
+                    ))),
                 }
             }
         }

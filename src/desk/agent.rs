@@ -85,10 +85,8 @@ fn doubt_of_author(writing: &Writing<'_>, colleague: Option<&Agent>) -> Option<(
             "If it was you, write from an address that is registered for you, or ask your operator to register this one.".to_owned(),
         ));
     };
-    let sender_differs = mail
-        .sender
-        .as_ref()
-        .is_some_and(|s| !colleague.addresses.iter().any(|a| a.same_exact_agent(&s.address)));
+    let sender_differs =
+        mail.sender.as_ref().is_some_and(|s| !colleague.addresses.iter().any(|a| a.same_exact_agent(&s.address)));
     if sender_differs {
         return Some((
             "A mail to your reply address names another Sender than its From.".to_owned(),
@@ -99,7 +97,8 @@ fn doubt_of_author(writing: &Writing<'_>, colleague: Option<&Agent>) -> Option<(
     if policy.security.require_auth != RequireAuth::Off && writing.arriving.verdict(login) != Verdict::Pass {
         return Some((
             format!("A mail in your name ({}) did not pass our server's authentication.", from.join(", ")),
-            "If it was you, send it through your own provider's server; ask your operator to run yesreply check.".to_owned(),
+            "If it was you, send it through your own provider's server; ask your operator to run yesreply check."
+                .to_owned(),
         ));
     }
     None
@@ -108,7 +107,12 @@ fn doubt_of_author(writing: &Writing<'_>, colleague: Option<&Agent>) -> Option<(
 fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
     let arrival = writing.arriving.arrival;
     if arrival.headers_only {
-        return held(writing, "R40", "Your mail is larger than limits.message_bytes_max.", "Send it with smaller attachments.");
+        return held(
+            writing,
+            "R40",
+            "Your mail is larger than limits.message_bytes_max.",
+            "Send it with smaller attachments.",
+        );
     }
     let mut reading = arrival.agent_reading.clone();
     let (commands, lines) = match command::read(&reading.words) {
@@ -144,7 +148,11 @@ fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
 }
 
 /// Why the words may not leave, although the author is right.
-fn no_answer(writing: &Writing<'_>, route: &Route, doubtful: &[String]) -> Option<(&'static str, String, &'static str)> {
+fn no_answer(
+    writing: &Writing<'_>,
+    route: &Route,
+    doubtful: &[String],
+) -> Option<(&'static str, String, &'static str)> {
     if !route.token_in_address {
         return Some((
             "R40",
@@ -231,7 +239,8 @@ fn note(writing: &Writing<'_>, words: &str, commands: &[Command]) -> Decision {
     sheet.append(case.key, note_entry(arriving, writing.agent, words));
     obey(&mut sheet, case, writing.agent, commands);
     let closed = if commands.contains(&Command::Close) { " The case is closed." } else { "" };
-    let line = format!("Kept as a note in case #{}; nothing was sent to {}.{closed}", case.reference, shown(&case.customer));
+    let line =
+        format!("Kept as a note in case #{}; nothing was sent to {}.{closed}", case.reference, shown(&case.customer));
     confirm(&mut sheet, writing, writing.agent, &line, "");
     tell_owner(&mut sheet, writing, writing.agent, words);
     sheet.done(Outcome::Handled, "R42", "a note", Some(case.key))
@@ -273,7 +282,12 @@ fn note_entry(arriving: &Arriving<'_>, author: &Agent, words: &str) -> Entry {
 /// A reply that holds only commands sends nothing to the customer.
 fn orders(writing: &Writing<'_>, commands: &[Command]) -> Decision {
     if commands.is_empty() {
-        return held(writing, "R42", "There were no words of yours in it.", "Write your answer above or below the quoted mail.");
+        return held(
+            writing,
+            "R42",
+            "There were no words of yours in it.",
+            "Write your answer above or below the quoted mail.",
+        );
     }
     let arriving = &writing.arriving;
     let case = &writing.known.case;
@@ -340,16 +354,19 @@ fn to_agent(
         Parent::Ours(Some((id, _))) => EntryLink::Stored(*id),
         _ => EntryLink::Nothing,
     };
-    sheet.to_agent(mailbox, ToAgent {
-        case,
-        earlier: earlier(Some(writing.known), &agent.name),
-        agent,
-        from_name: mailbox.display_name.clone(),
-        written,
-        parts,
-        purpose: Purpose::Notice,
-        entry,
-    });
+    sheet.to_agent(
+        mailbox,
+        ToAgent {
+            case,
+            earlier: earlier(Some(writing.known), &agent.name),
+            agent,
+            from_name: mailbox.display_name.clone(),
+            written,
+            parts,
+            purpose: Purpose::Notice,
+            entry,
+        },
+    );
 }
 
 /// Kept, and the registered agent gets the reason and the words; nothing is sent.
@@ -376,19 +393,25 @@ fn by_removed_agent(arriving: &Arriving<'_>, known: &CaseView) -> Decision {
     let policy = arriving.policy;
     if let (Some(mailbox), Nature::Personal) = (mailbox_of(policy, case), arriving.arrival.mail.nature) {
         let author = arriving.arrival.mail.author().map(|a| a.address.to_string()).unwrap_or_default();
-        let line = format!("{author} answered case #{} on an address of somebody who is no agent any more; nothing was sent.", case.reference);
+        let line = format!(
+            "{author} answered case #{} on an address of somebody who is no agent any more; nothing was sent.",
+            case.reference
+        );
         for agent in agents_of(policy, &case.mailbox) {
             let values = context! { line, words => arriving.arrival.agent_reading.words };
-            sheet.to_agent(mailbox, ToAgent {
-                case,
-                earlier: earlier(Some(known), &agent.name),
-                agent,
-                from_name: mailbox.display_name.clone(),
-                written: policy.letters.write(Letter::Confirm, &values),
-                parts: Vec::new(),
-                purpose: Purpose::Notice,
-                entry: EntryLink::Nothing,
-            });
+            sheet.to_agent(
+                mailbox,
+                ToAgent {
+                    case,
+                    earlier: earlier(Some(known), &agent.name),
+                    agent,
+                    from_name: mailbox.display_name.clone(),
+                    written: policy.letters.write(Letter::Confirm, &values),
+                    parts: Vec::new(),
+                    purpose: Purpose::Notice,
+                    entry: EntryLink::Nothing,
+                },
+            );
         }
     }
     sheet.done(Outcome::Held, "R40", reason, Some(case.key))

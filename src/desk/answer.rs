@@ -106,10 +106,7 @@ fn recipient(known: &CaseView, target: Option<&Entry>) -> NameAddr {
 fn answered<'a>(known: &'a CaseView, target: Option<&'a (i64, Entry)>, person: &NameAddr) -> Option<&'a Entry> {
     let number = party_of(&known.parties, &person.address).map(|p| p.id);
     let theirs = |e: &&Entry| e.direction == Direction::Inbound && !e.silent && Some(e.party) == number;
-    target
-        .map(|(_, e)| e)
-        .filter(theirs)
-        .or_else(|| known.entries.iter().rev().map(|(_, e)| e).find(theirs))
+    target.map(|(_, e)| e).filter(theirs).or_else(|| known.entries.iter().rev().map(|(_, e)| e).find(theirs))
 }
 
 fn has_answered(known: &CaseView, agent: &Agent) -> bool {

@@ -90,7 +90,9 @@ pub fn read(words: &str) -> Leading {
                 lines = lines.saturating_add(1);
             }
             (true, Some((_, None))) => {
-                return stopped(format!("#{word} is not carried out by this release; #note, #close and #original are."));
+                return stopped(format!(
+                    "#{word} is not carried out by this release; #note, #close and #original are."
+                ));
             }
             (true, None) => {
                 return stopped(format!("#{word} is no command; did you mean #{}?", nearest(&word)));
@@ -128,7 +130,11 @@ fn stopped(reason: String) -> Leading {
 fn plain(line: &str) -> String {
     line.replace('\u{a0}', " ")
         .trim_matches(|c: char| {
-            c.is_whitespace() || matches!(c, '*' | '•' | '·' | '-' | '–' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '_' | '\u{200b}')
+            c.is_whitespace()
+                || matches!(
+                    c,
+                    '*' | '•' | '·' | '-' | '–' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '_' | '\u{200b}'
+                )
         })
         .to_owned()
 }
@@ -141,11 +147,7 @@ fn word_of(line: &str) -> Option<String> {
 }
 
 fn nearest(word: &str) -> &'static str {
-    WORDS
-        .iter()
-        .map(|(name, _)| *name)
-        .min_by_key(|name| distance(name, word))
-        .unwrap_or("help")
+    WORDS.iter().map(|(name, _)| *name).min_by_key(|name| distance(name, word)).unwrap_or("help")
 }
 
 /// Edit distance, on words of at most 20 letters.

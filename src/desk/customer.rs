@@ -46,13 +46,21 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     if verdict == Verdict::Pass && standing == Standing::Party {
         sheet.push(Effect::PartyPassed(case.key, party));
     }
-    let answered = known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.standing == Standing::Agent);
+    let answered =
+        known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.standing == Standing::Agent);
     let status = if case.owner.is_some() || answered { Status::Open } else { Status::New };
     if case.status != Status::Spam {
         sheet.set_status(case, status, "customer", if case.status == Status::Closed { "R12" } else { "R10" });
     }
     if !arriving.arrival.old {
-        relay_to_audience(&mut sheet, case, Some(known), &entry, EntryLink::Appended, &warnings(arriving, route, standing));
+        relay_to_audience(
+            &mut sheet,
+            case,
+            Some(known),
+            &entry,
+            EntryLink::Appended,
+            &warnings(arriving, route, standing),
+        );
     }
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }

@@ -108,8 +108,7 @@ impl Letters {
                 let known: Vec<&str> = BUILTIN.iter().map(|(known, _)| *known).collect();
                 return Err(format!("letter {name}: no letter has this name; letters are {}", known.join(", ")));
             }
-            own.add_template_owned(name.clone(), source)
-                .map_err(|e| format!("letter {name}: {e}"))?;
+            own.add_template_owned(name.clone(), source).map_err(|e| format!("letter {name}: {e}"))?;
         }
         Ok(Letters { own: Arc::new(own), ..Self::builtin() })
     }
@@ -152,9 +151,11 @@ impl Letters {
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
+    environment.set_auto_escape_callback(
+        |name| {
+            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
     environment.set_fuel(Some(FUEL));
     environment
 }

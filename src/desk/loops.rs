@@ -105,8 +105,5 @@ fn forbids(suppress: &[String]) -> bool {
 
 fn names_us(arriving: &Arriving<'_>) -> bool {
     let mail = &arriving.arrival.mail;
-    mail.to
-        .iter()
-        .chain(mail.cc.iter())
-        .any(|n| is_our_own(arriving.policy, &n.address))
+    mail.to.iter().chain(mail.cc.iter()).any(|n| is_our_own(arriving.policy, &n.address))
 }

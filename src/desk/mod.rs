@@ -210,13 +210,8 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Purpose; 5] = [
-        Purpose::Answer,
-        Purpose::RelayOwner,
-        Purpose::Acknowledgement,
-        Purpose::RelayAll,
-        Purpose::Notice,
-    ];
+    const ALL: [Purpose; 5] =
+        [Purpose::Answer, Purpose::RelayOwner, Purpose::Acknowledgement, Purpose::RelayAll, Purpose::Notice];
 
     /// The word in the store.
     #[must_use]

@@ -139,10 +139,7 @@ impl<'a> Sheet<'a> {
             from: NameAddr::new(&mail.from_name, mailbox.address.clone()),
             to: vec![mail.person.clone()],
             cc: Vec::new(),
-            reply_to: Some(NameAddr::new(
-                &mailbox.display_name,
-                reply_address(keys, mailbox, Token { party, ..side }),
-            )),
+            reply_to: Some(NameAddr::new(&mailbox.display_name, reply_address(keys, mailbox, Token { party, ..side }))),
             subject: mail.subject.clone(),
             message_id: id,
             in_reply_to: mail.parent.and_then(|p| p.message_id.clone()),
@@ -181,11 +178,7 @@ impl<'a> Sheet<'a> {
         let Some(address) = mail.agent.addresses.first() else {
             return;
         };
-        let token = Token {
-            class: Class::Agent,
-            case: mail.case.key,
-            party: PartyId::of_agent(&mail.agent.name),
-        };
+        let token = Token { class: Class::Agent, case: mail.case.key, party: PartyId::of_agent(&mail.agent.name) };
         let stable = stable_id(keys, mailbox, Token { party: PartyId::NOBODY, ..token });
         let subject = thread::relay_subject(mail.case, mail.earlier.is_empty());
         let tokened = reply_address(keys, mailbox, token);
@@ -264,11 +257,7 @@ pub fn mailbox_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a Mailbox> {
 /// The agents who work a mailbox.
 #[must_use]
 pub fn agents_of<'a>(policy: &'a Policy, mailbox: &str) -> Vec<&'a Agent> {
-    policy
-        .agents
-        .values()
-        .filter(|a| a.mailboxes.is_empty() || a.mailboxes.iter().any(|m| m == mailbox))
-        .collect()
+    policy.agents.values().filter(|a| a.mailboxes.is_empty() || a.mailboxes.iter().any(|m| m == mailbox)).collect()
 }
 
 /// The owner, if still in the config (R90), else all agents of the mailbox.

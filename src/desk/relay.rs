@@ -79,16 +79,19 @@ pub fn relay(sheet: &mut Sheet<'_>, shows: Shown<'_>, agent: &Agent, purpose: Pu
     let token = Token { class: Class::Agent, case: case.key, party: PartyId::of_agent(&agent.name) };
     let tokened = reply_address(&policy.keys, mailbox, token).to_string();
     let values = relay_values(mailbox, shows, agent, &tokened);
-    sheet.to_agent(mailbox, ToAgent {
-        case,
-        earlier: earlier(known, &agent.name),
-        agent,
-        from_name: via(&person, mailbox),
-        written: policy.letters.write(Letter::Relay, &values),
-        parts: entry.parts.clone(),
-        purpose,
-        entry: link,
-    });
+    sheet.to_agent(
+        mailbox,
+        ToAgent {
+            case,
+            earlier: earlier(known, &agent.name),
+            agent,
+            from_name: via(&person, mailbox),
+            written: policy.letters.write(Letter::Relay, &values),
+            parts: entry.parts.clone(),
+            purpose,
+            entry: link,
+        },
+    );
 }
 
 fn relay_values(mailbox: &Mailbox, shows: Shown<'_>, agent: &Agent, tokened: &str) -> Value {
@@ -98,7 +101,11 @@ fn relay_values(mailbox: &Mailbox, shows: Shown<'_>, agent: &Agent, tokened: &st
     } else {
         format!(
             "Your reply goes to {} <{}> as \"{} at {}\", case #{}",
-            shown(&case.customer), case.customer.address, agent.public_name, mailbox.display_name, case.reference
+            shown(&case.customer),
+            case.customer.address,
+            agent.public_name,
+            mailbox.display_name,
+            case.reference
         )
     };
     let attachments: Vec<String> =
@@ -119,7 +126,16 @@ fn facts(case: &Case, entry: &Entry, mailbox: &Mailbox) -> Vec<Value> {
     let fact = |label: &str, value: String| context! { label, value };
     let mut facts = vec![
         fact("Customer", format!("{} <{}>", shown(&case.customer), case.customer.address)),
-        fact("Case", format!("#{} {}, {}, opened {}", case.reference, case.subject, case.status.word(), when(case.opened_ms, &mailbox.time_zone))),
+        fact(
+            "Case",
+            format!(
+                "#{} {}, {}, opened {}",
+                case.reference,
+                case.subject,
+                case.status.word(),
+                when(case.opened_ms, &mailbox.time_zone)
+            ),
+        ),
         fact("Owner", case.owner.clone().unwrap_or_else(|| "nobody; the first to answer owns it".to_owned())),
         fact("Author", format!("{} <{}>, {}", entry.author_name, entry.from, entry.standing.word())),
     ];

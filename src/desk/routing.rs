@@ -71,12 +71,9 @@ impl Arriving<'_> {
     pub fn verdict(&self, login: Option<&str>) -> Verdict {
         let mail = &self.arrival.mail;
         match (mail.from.as_slice(), mail.author()) {
-            ([_], Some(author)) => verdict(
-                &mail.trace,
-                &self.policy.security.trusted_authserv_id,
-                author.address.domain(),
-                login,
-            ),
+            ([_], Some(author)) => {
+                verdict(&mail.trace, &self.policy.security.trusted_authserv_id, author.address.domain(), login)
+            }
             _ => Verdict::None,
         }
     }
@@ -121,10 +118,7 @@ impl Arriving<'_> {
     }
 
     fn author_is_party(&self, case: &CaseView) -> bool {
-        self.arrival
-            .mail
-            .author()
-            .is_some_and(|author| party_of(&case.parties, &author.address).is_some())
+        self.arrival.mail.author().is_some_and(|author| party_of(&case.parties, &author.address).is_some())
     }
 }
 
@@ -137,10 +131,7 @@ pub fn agent_of(policy: &Policy, party: PartyId) -> Option<&Agent> {
 /// The agent whose registered address this is, exactly (R21).
 #[must_use]
 pub fn agent_by_address<'a>(policy: &'a Policy, address: &Address) -> Option<&'a Agent> {
-    policy
-        .agents
-        .values()
-        .find(|a| a.addresses.iter().any(|mine| mine.same_exact_agent(address)))
+    policy.agents.values().find(|a| a.addresses.iter().any(|mine| mine.same_exact_agent(address)))
 }
 
 /// Is this one of our own addresses, tokened or plain?
@@ -152,9 +143,7 @@ pub fn is_our_own(policy: &Policy, address: &Address) -> bool {
                 ReplyAddress::Plain => false,
                 ReplyAddress::Pattern { prefix, domain, .. } => {
                     let local = address.local().to_ascii_lowercase();
-                    address.domain() == domain
-                        && !prefix.is_empty()
-                        && local.starts_with(&prefix.to_ascii_lowercase())
+                    address.domain() == domain && !prefix.is_empty() && local.starts_with(&prefix.to_ascii_lowercase())
                 }
             }
     }) || {
@@ -292,9 +281,11 @@ fn by_tokens(arriving: &Arriving<'_>, tokens: &[Token], in_address: bool) -> Opt
 
 fn by_known_id(arriving: &Arriving<'_>) -> Option<Route> {
     ancestors(&arriving.arrival.mail).iter().find_map(|id| {
-        let hit = arriving.view.known_ids.iter().find(|k| {
-            k.id == *id && k.mailbox == arriving.arrival.mailbox && !matches!(k.side, Side::Agent(_))
-        })?;
+        let hit = arriving
+            .view
+            .known_ids
+            .iter()
+            .find(|k| k.id == *id && k.mailbox == arriving.arrival.mailbox && !matches!(k.side, Side::Agent(_)))?;
         let case = arriving.view.cases.get(&hit.case)?;
         if !arriving.author_is_party(case) {
             return None;
@@ -353,11 +344,7 @@ fn settle(arriving: &Arriving<'_>, start: CaseKey, route: &mut Route) {
 /// Is it a copy of a mail that we hold (R13)? The same id with other content is another mail.
 #[must_use]
 pub fn copy(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
-    let copy = arriving
-        .view
-        .copies
-        .iter()
-        .find(|c| c.message_id == arriving.arrival.mail.message_id)?;
+    let copy = arriving.view.copies.iter().find(|c| c.message_id == arriving.arrival.mail.message_id)?;
     let mut effects = Vec::new();
     let first = copy.case;
     if let (Some(first), Some(target), Some(_)) = (first, route.case, route.token)
@@ -370,7 +357,8 @@ pub fn copy(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
         return Some(Decision {
             outcome: Outcome::Duplicate,
             rule: "R13",
-            because: "a copy of a mail that we hold; its token names another case, which takes the first copy's".to_owned(),
+            because: "a copy of a mail that we hold; its token names another case, which takes the first copy's"
+                .to_owned(),
             case: Some(target),
             effects,
         });
@@ -421,8 +409,10 @@ pub fn customer(arriving: &Arriving<'_>) -> Option<NameAddr> {
 /// The mailbox that To names first, else where the mail lay (R13).
 #[must_use]
 pub fn home<'a>(arriving: &Arriving<'a>) -> Option<&'a Mailbox> {
-    let named = arriving.arrival.mail.recipients().find_map(|recipient| {
-        arriving.policy.mailboxes.values().find(|m| m.address.key() == recipient.key())
-    });
+    let named = arriving
+        .arrival
+        .mail
+        .recipients()
+        .find_map(|recipient| arriving.policy.mailboxes.values().find(|m| m.address.key() == recipient.key()));
     named.or_else(|| arriving.policy.mailboxes.get(&arriving.arrival.mailbox))
 }

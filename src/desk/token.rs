@@ -209,11 +209,8 @@ impl TokenKeys {
         };
         let token = Token { class, case: CaseKey(case), party: PartyId(party) };
         let body = body(&token);
-        let good = self
-            .keys
-            .iter()
-            .filter(|key| id.starts_with(key_id(key)))
-            .any(|key| same(&mac(key, place, &body), given));
+        let good =
+            self.keys.iter().filter(|key| id.starts_with(key_id(key))).any(|key| same(&mac(key, place, &body), given));
         Some(if good { Found::Good(token) } else { Found::Forged })
     }
 
@@ -338,9 +335,7 @@ fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Vec<u8> {
 fn base32(bytes: &[u8]) -> String {
     let mut specification = Specification::new();
     specification.symbols.push_str(ALPHABET);
-    specification
-        .encoding()
-        .map_or_else(|_| String::new(), |encoding: Encoding| encoding.encode(bytes))
+    specification.encoding().map_or_else(|_| String::new(), |encoding: Encoding| encoding.encode(bytes))
 }
 
 /// Constant-time comparison.

@@ -17,7 +17,9 @@ use super::policy::{Agent, Policy};
 use super::relay::{Shown, relay};
 use super::routing::{Arriving, Route};
 use super::token::{Class, Found, PartyId};
-use super::{Arrival, CaseView, Decision, Delivery, Effect, EntryLink, Event, Keys, Outcome, Purpose, Undeliverable, View};
+use super::{
+    Arrival, CaseView, Decision, Delivery, Effect, EntryLink, Event, Keys, Outcome, Purpose, Undeliverable, View,
+};
 
 /// Characters of a report that stand for its diagnostic where it has none.
 const DIAGNOSTIC_CHARS: usize = 300;
@@ -106,7 +108,9 @@ fn no_delivery(arriving: &Arriving<'_>, route: &Route, mut sheet: Sheet<'_>) -> 
 fn deliveries<'a>(arriving: &Arriving<'a>, route: &Route) -> Vec<&'a Delivery> {
     let by_token = route.token.filter(|t| t.class == Class::Bounce);
     let found: Vec<&Delivery> = match by_token {
-        Some(token) => arriving.view.deliveries.iter().filter(|d| d.bounce == token.party && d.case == token.case).collect(),
+        Some(token) => {
+            arriving.view.deliveries.iter().filter(|d| d.bounce == token.party && d.case == token.case).collect()
+        }
         None => Vec::new(),
     };
     if !found.is_empty() {
@@ -128,16 +132,19 @@ fn deliveries<'a>(arriving: &Arriving<'a>, route: &Route) -> Vec<&'a Delivery> {
 fn outcomes<'a>(arriving: &Arriving<'_>, deliveries: &[&'a Delivery]) -> Vec<(&'a Delivery, Action, String, String)> {
     let mail = &arriving.arrival.mail;
     let prose: String = crate::mail::text::fold(&mail.text).chars().take(DIAGNOSTIC_CHARS).collect();
-    let Some(report) = mail.report.as_ref().filter(|r| r.kind == ReportKind::DeliveryStatus && !r.recipients.is_empty()) else {
+    let Some(report) =
+        mail.report.as_ref().filter(|r| r.kind == ReportKind::DeliveryStatus && !r.recipients.is_empty())
+    else {
         let is_bounce = mail.report.as_ref().is_none_or(|r| r.kind == ReportKind::DeliveryStatus);
         let action = if is_bounce { Action::Failed } else { Action::Delivered };
         return deliveries.iter().map(|d| (*d, action, "5.0.0".to_owned(), prose.clone())).collect();
     };
     let mut outcomes = Vec::new();
     for delivery in deliveries {
-        let named = report.recipients.iter().find(|r| {
-            r.recipient.as_ref().is_some_and(|a| a.to_lowercase() == delivery.recipient.key())
-        });
+        let named = report
+            .recipients
+            .iter()
+            .find(|r| r.recipient.as_ref().is_some_and(|a| a.to_lowercase() == delivery.recipient.key()));
         // A relay behind the customer may name another address than the one we wrote to.
         let Some(row) = named.or(report.recipients.first().filter(|_| deliveries.len() == 1)) else {
             continue;
@@ -153,7 +160,14 @@ fn outcomes<'a>(arriving: &Arriving<'_>, deliveries: &[&'a Delivery]) -> Vec<(&'
 }
 
 /// Tells who needs it that a delivery failed (R63).
-fn failed(sheet: &mut Sheet<'_>, known: &CaseView, delivery: &Delivery, status: &str, diagnostic: &str, rule: &'static str) {
+fn failed(
+    sheet: &mut Sheet<'_>,
+    known: &CaseView,
+    delivery: &Delivery,
+    status: &str,
+    diagnostic: &str,
+    rule: &'static str,
+) {
     let policy = sheet.policy;
     let case = &known.case;
     let detail = format!("{} to {}: {status} {diagnostic}", delivery.purpose.word(), delivery.recipient);
@@ -197,16 +211,19 @@ fn notice(
     let words = entry.map(|e| e.text.clone()).unwrap_or_default();
     for agent in told {
         let values = context! { line, remedy, status, diagnostic, words, recipient => delivery.recipient.to_string() };
-        sheet.to_agent(mailbox, ToAgent {
-            case,
-            earlier: earlier(Some(known), &agent.name),
-            agent,
-            from_name: mailbox.display_name.clone(),
-            written: sheet.policy.letters.write(Letter::Failure, &values),
-            parts: Vec::new(),
-            purpose: Purpose::Notice,
-            entry: EntryLink::Nothing,
-        });
+        sheet.to_agent(
+            mailbox,
+            ToAgent {
+                case,
+                earlier: earlier(Some(known), &agent.name),
+                agent,
+                from_name: mailbox.display_name.clone(),
+                written: sheet.policy.letters.write(Letter::Failure, &values),
+                parts: Vec::new(),
+                purpose: Purpose::Notice,
+                entry: EntryLink::Nothing,
+            },
+        );
     }
 }
 
@@ -215,10 +232,9 @@ fn relay_to_others(sheet: &mut Sheet<'_>, known: &CaseView, delivery: &Delivery,
     let policy = sheet.policy;
     let case = &known.case;
     let others: Vec<&Agent> = match delivery.purpose {
-        Purpose::RelayOwner => agents_of(policy, &case.mailbox)
-            .into_iter()
-            .filter(|a| Some(&a.name) != delivery.agent.as_ref())
-            .collect(),
+        Purpose::RelayOwner => {
+            agents_of(policy, &case.mailbox).into_iter().filter(|a| Some(&a.name) != delivery.agent.as_ref()).collect()
+        }
         _ => Vec::new(),
     };
     let alone = agents_of(policy, &case.mailbox).len() <= 1;

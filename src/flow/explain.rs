@@ -49,7 +49,9 @@ pub async fn explain(store: &Store, policy: &Policy, mailbox: &str, raw: Vec<u8>
     let event = prepared.event.map_err(|broken| anyhow::anyhow!("{}", broken.reason))?;
     let decision = decision(store, policy, &event).await?;
     match event.what {
-        What::Arrived(arrival) => Ok(Explained { mail: arrival.mail, reading: arrival.reading, decision: Some(decision) }),
+        What::Arrived(arrival) => {
+            Ok(Explained { mail: arrival.mail, reading: arrival.reading, decision: Some(decision) })
+        }
         _ => anyhow::bail!("it is no mail"),
     }
 }

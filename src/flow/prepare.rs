@@ -98,7 +98,11 @@ pub async fn batch(store: &Store, policy: &Policy, batch: &IntakeBatch) -> anyho
             size_bytes,
             headers_only,
             broken,
-            old_before_ms: if mail.uid <= cursor.uid_old { cursor.fresh_from_ms.saturating_sub(DATE_MARGIN_MS) } else { i64::MIN },
+            old_before_ms: if mail.uid <= cursor.uid_old {
+                cursor.fresh_from_ms.saturating_sub(DATE_MARGIN_MS)
+            } else {
+                i64::MIN
+            },
         });
     }
     all(store, policy, pieces).await
@@ -129,7 +133,9 @@ async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Resu
     while pieces.peek().is_some() {
         let mut group = Vec::new();
         let mut size = 0usize;
-        while let Some(piece) = pieces.next_if(|p| group.is_empty() || size.saturating_add(p.raw.len()) <= PIECE_BYTES_MAX) {
+        while let Some(piece) =
+            pieces.next_if(|p| group.is_empty() || size.saturating_add(p.raw.len()) <= PIECE_BYTES_MAX)
+        {
             size = size.saturating_add(piece.raw.len());
             group.push(piece);
         }

@@ -11,9 +11,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::{Decision, Event, ROUNDS_MAX, Step, Undeliverable, View, What, decide};
+use crate::store::events::{self, Happened};
 use crate::store::quarantine::Quarantined;
 use crate::store::types::{Claimed, IntakeBatch, Settlement};
-use crate::store::events::{self, Happened};
 use crate::store::{Store, commit, cursors, load, outbox, quarantine};
 
 use super::Handled;
@@ -107,7 +107,11 @@ impl Writer {
 
     /// One event under a savepoint. An error of the database itself fails the batch; an error of this event's
     /// own making puts it into quarantine.
-    async fn one(&self, transaction: &mut Transaction<'static, Any>, prepared: Prepared) -> anyhow::Result<(Handled, bool)> {
+    async fn one(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        prepared: Prepared,
+    ) -> anyhow::Result<(Handled, bool)> {
         let raw = prepared.raw.unwrap_or_default();
         let event = match prepared.event {
             Ok(event) => event,

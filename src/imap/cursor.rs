@@ -26,7 +26,14 @@ pub enum Opening {
 
 /// Opens a folder: the cursor to go on from.
 #[must_use]
-pub fn open(known: Option<Cursor>, folder: (&str, &str), seen: Selected, uid_next: u32, start: Start, now_ms: i64) -> (Cursor, Opening) {
+pub fn open(
+    known: Option<Cursor>,
+    folder: (&str, &str),
+    seen: Selected,
+    uid_next: u32,
+    start: Start,
+    now_ms: i64,
+) -> (Cursor, Opening) {
     let highest = uid_next.saturating_sub(1);
     let Some(known) = known else {
         let (uid_last, taken_from_ms) = match start {
@@ -178,8 +185,14 @@ mod tests {
     fn r91_after_a_reset_only_mail_since_the_last_pass_is_new() {
         let day = 86_400_000;
         let known = Cursor { uid_last: 300, read_ms: 30 * day, ..cursor(10 * day + 700, Start::Now) };
-        let (reset, opening) =
-            open(Some(known.clone()), ("", ""), Selected { uidvalidity: 8, uid_next: Some(400) }, 400, Start::Now, 31 * day);
+        let (reset, opening) = open(
+            Some(known.clone()),
+            ("", ""),
+            Selected { uidvalidity: 8, uid_next: Some(400) },
+            400,
+            Start::Now,
+            31 * day,
+        );
         assert_eq!((opening, reset.uid_last, reset.started_ms), (Opening::Reset, 0, known.started_ms));
         assert_eq!(take(&reset, 5, Some(9 * day)), Take::PassOver);
         assert_eq!(take(&reset, 5, Some(10 * day)), Take::PassOver, "the second of the start");

@@ -125,7 +125,11 @@ impl Pass<'_> {
             match self.bodies(batch).await {
                 Ok(bodies) => return self.arrived(batch, bodies).await,
                 Err(WireError::Refused { words, .. }) => {
-                    tracing::warn!(mailbox.name = self.cursor.mailbox, words, "the server refused a batch; its mails are fetched one by one");
+                    tracing::warn!(
+                        mailbox.name = self.cursor.mailbox,
+                        words,
+                        "the server refused a batch; its mails are fetched one by one"
+                    );
                 }
                 Err(lost) => {
                     self.suspect.lost_at(first.uid);
@@ -225,7 +229,9 @@ impl Pass<'_> {
             }
             match self.bodies(std::slice::from_ref(listed)).await?.remove(&listed.uid) {
                 Some(Body::Bytes(again)) => bytes = again,
-                Some(Body::Nil) => return Ok(Err(gap(GapState::Gone, "another client removed it while it was fetched"))),
+                Some(Body::Nil) => {
+                    return Ok(Err(gap(GapState::Gone, "another client removed it while it was fetched")));
+                }
                 None => {}
             }
         }
@@ -290,7 +296,12 @@ impl Pass<'_> {
         }
     }
 
-    async fn settle_gap(&mut self, mails: Vec<FetchedMail>, gaps: Vec<Gap>, gaps_closed: Vec<u32>) -> anyhow::Result<()> {
+    async fn settle_gap(
+        &mut self,
+        mails: Vec<FetchedMail>,
+        gaps: Vec<Gap>,
+        gaps_closed: Vec<u32>,
+    ) -> anyhow::Result<()> {
         for gap in gaps.iter().filter(|g| g.state == GapState::Failed) {
             tracing::error!(
                 mailbox.name = self.cursor.mailbox,

@@ -104,7 +104,11 @@ impl Intake {
         let wait = first.saturating_mul(1u64.checked_shl(self.attempts).unwrap_or(u64::MAX)).min(most);
         self.attempts = self.attempts.saturating_add(1).min(32);
         if self.state.as_deref() != Some(&words) {
-            tracing::warn!(mailbox.name = self.account.mailbox, reason = words, "intake is interrupted and tried again");
+            tracing::warn!(
+                mailbox.name = self.account.mailbox,
+                reason = words,
+                "intake is interrupted and tried again"
+            );
             self.flow.account_state(&self.account.mailbox, "imap", "failing", &words).await;
             self.state = Some(words);
         }
@@ -114,7 +118,12 @@ impl Intake {
     async fn works(&mut self) {
         self.attempts = 0;
         if self.state.as_deref() != Some("") {
-            tracing::info!(mailbox.name = self.account.mailbox, host = self.account.imap.host, folder = self.account.folder, "intake is connected");
+            tracing::info!(
+                mailbox.name = self.account.mailbox,
+                host = self.account.imap.host,
+                folder = self.account.folder,
+                "intake is connected"
+            );
             self.flow.account_state(&self.account.mailbox, "imap", "ok", "").await;
             self.state = Some(String::new());
         }
@@ -124,7 +133,8 @@ impl Intake {
         let mut wire = connect::connect(&self.account).await?;
         loop {
             let read_only = self.settings.after == After::Keep;
-            let selected = wire.select(&folder_name(&self.account.folder), read_only).await.map_err(anyhow::Error::from)?;
+            let selected =
+                wire.select(&folder_name(&self.account.folder), read_only).await.map_err(anyhow::Error::from)?;
             let mut cursor = self.open(&mut wire, selected).await?;
             loop {
                 self.pass(&mut wire, &mut cursor).await?;
@@ -165,7 +175,9 @@ impl Intake {
     async fn commit(&self, cursor: &Cursor) -> anyhow::Result<()> {
         let after = self.settings.after.clone();
         let cursor = cursor.clone();
-        self.flow.intake(IntakeBatch { cursor, mails: Vec::new(), gaps: Vec::new(), gaps_closed: Vec::new(), after }).await
+        self.flow
+            .intake(IntakeBatch { cursor, mails: Vec::new(), gaps: Vec::new(), gaps_closed: Vec::new(), after })
+            .await
     }
 
     async fn pass(&mut self, wire: &mut Wire, cursor: &mut Cursor) -> anyhow::Result<()> {

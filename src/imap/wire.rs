@@ -192,8 +192,12 @@ impl Wire {
         for _ in 0..RESPONSES_MAX {
             let (end, news) = self
                 .next(&verb, until, |response| match response {
-                    Response::Done { tag: answered, status, outcome } if *answered == tag => (Some(End::of(status, outcome)), false),
-                    Response::Data { status: Status::Bye, outcome } => (Some(End::Bye(plain(outcome.information.as_deref()))), false),
+                    Response::Done { tag: answered, status, outcome } if *answered == tag => {
+                        (Some(End::of(status, outcome)), false)
+                    }
+                    Response::Data { status: Status::Bye, outcome } => {
+                        (Some(End::Bye(plain(outcome.information.as_deref()))), false)
+                    }
                     other => {
                         each(other);
                         (None, matches!(other, Response::MailboxData(MailboxDatum::Exists(_))))
@@ -204,7 +208,9 @@ impl Wire {
             match end {
                 None => {}
                 Some(End::Ok) => return Ok(()),
-                Some(End::Bye(words)) => return Err(self.lost(&verb, format!("the server ends the connection: {words}"))),
+                Some(End::Bye(words)) => {
+                    return Err(self.lost(&verb, format!("the server ends the connection: {words}")));
+                }
                 Some(End::Refused { words, try_create }) => {
                     return Err(WireError::Refused { host: self.host.clone(), verb, words, try_create });
                 }
@@ -213,7 +219,12 @@ impl Wire {
         Err(self.lost(&verb, "the server does not stop answering"))
     }
 
-    async fn next<T>(&mut self, verb: &str, until: Instant, read: impl FnOnce(&Response<'_>) -> T) -> Result<T, WireError> {
+    async fn next<T>(
+        &mut self,
+        verb: &str,
+        until: Instant,
+        read: impl FnOnce(&Response<'_>) -> T,
+    ) -> Result<T, WireError> {
         match timeout_at(until, self.session.read_response()).await {
             Ok(Ok(Some(response))) => Ok(read(response.parsed())),
             Ok(Ok(None)) => Err(self.lost(verb, "the server closed the connection")),
@@ -243,7 +254,8 @@ impl Wire {
         .await?;
         match uidvalidity {
             Some(uidvalidity) => Ok(Selected { uidvalidity, uid_next }),
-            None => Err(self.lost(verb, format!("it gives no UIDVALIDITY for folder {folder}, so its mail cannot be told apart"))),
+            None => Err(self
+                .lost(verb, format!("it gives no UIDVALIDITY for folder {folder}, so its mail cannot be told apart"))),
         }
     }
 
@@ -273,7 +285,9 @@ impl Wire {
             match response.parsed() {
                 Response::Continue { .. } => accepted = true,
                 Response::Done { tag: answered, .. } if *answered == tag => return Ok(Woken::Refused),
-                Response::Data { status: Status::Bye, .. } => return Err(self.lost(verb, "the server ends the connection")),
+                Response::Data { status: Status::Bye, .. } => {
+                    return Err(self.lost(verb, "the server ends the connection"));
+                }
                 Response::MailboxData(MailboxDatum::Exists(_) | MailboxDatum::Recent(_)) | Response::Expunge(_) => {
                     woken = Woken::News;
                 }
@@ -293,7 +307,14 @@ impl Wire {
             Err(_) => return Err(self.lost(verb, "it does not take the command")),
         }
         loop {
-            if self.next(verb, until, |response| matches!(response, Response::Done { tag: answered, .. } if answered == tag)).await? {
+            if self
+                .next(
+                    verb,
+                    until,
+                    |response| matches!(response, Response::Done { tag: answered, .. } if answered == tag),
+                )
+                .await?
+            {
                 return Ok(());
             }
         }

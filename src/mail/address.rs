@@ -15,8 +15,20 @@ const DOMAIN_BYTES_MAX: usize = 255;
 
 /// Local parts, or their beginnings, that say that nobody reads answers.
 const NO_REPLY: [&str; 14] = [
-    "noreply", "no-reply", "no_reply", "no.reply", "donotreply", "do-not-reply", "do_not_reply", "dontreply",
-    "nepasrepondre", "ne-pas-repondre", "keineantwort", "nicht-antworten", "nao-responda", "niet-beantwoorden",
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "no.reply",
+    "donotreply",
+    "do-not-reply",
+    "do_not_reply",
+    "dontreply",
+    "nepasrepondre",
+    "ne-pas-repondre",
+    "keineantwort",
+    "nicht-antworten",
+    "nao-responda",
+    "niet-beantwoorden",
 ];
 
 /// Local parts of machines.
@@ -39,7 +51,10 @@ impl Address {
         let good_local = !local.is_empty()
             && local.len() <= LOCAL_BYTES_MAX
             && !local.chars().any(|c| c.is_control() || matches!(c, '<' | '>'))
-            && (quoted || !local.chars().any(|c| c.is_whitespace() || matches!(c, '"' | '(' | ')' | ',' | ':' | ';' | '@' | '[' | ']' | '\\')));
+            && (quoted
+                || !local.chars().any(|c| {
+                    c.is_whitespace() || matches!(c, '"' | '(' | ')' | ',' | ':' | ';' | '@' | '[' | ']' | '\\')
+                }));
         if !good_local {
             return None;
         }
@@ -88,7 +103,10 @@ impl Address {
     pub fn is_machine(&self) -> bool {
         let local = self.local.to_ascii_lowercase();
         let base = local.split(['+', '=']).next().unwrap_or_default();
-        MACHINES.contains(&base) || local.starts_with("owner-") || local.ends_with("-request") || local.ends_with("-owner")
+        MACHINES.contains(&base)
+            || local.starts_with("owner-")
+            || local.ends_with("-request")
+            || local.ends_with("-owner")
     }
 
     /// The registrable domain by the public suffix list; the domain itself where it has none.
@@ -114,7 +132,9 @@ fn domain_name(domain: &str) -> Option<String> {
                 && label.len() <= 63
                 && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
         });
-    let literal = ascii.starts_with('[') && ascii.ends_with(']') && ascii.len() <= DOMAIN_BYTES_MAX
+    let literal = ascii.starts_with('[')
+        && ascii.ends_with(']')
+        && ascii.len() <= DOMAIN_BYTES_MAX
         && ascii.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, '[' | ']' | '.' | ':' | 'i' | 'p' | 'v'));
     (good || literal).then_some(ascii)
 }
@@ -154,7 +174,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address() {
-        for text in ["", "jane", "@mail.example", "jane@", "a b@mail.example", "a@b@", "a@b c", "<a@b>", "a\0@b", "\"a@b\"@c@"] {
+        for text in
+            ["", "jane", "@mail.example", "jane@", "a b@mail.example", "a@b@", "a@b c", "<a@b>", "a\0@b", "\"a@b\"@c@"]
+        {
             assert_eq!(key(text), None, "{text:?}");
         }
     }
@@ -162,7 +184,9 @@ mod tests {
     #[test]
     fn r21_agents_compare_exactly() {
         let agent = Address::parse("agent@shop.example").unwrap_or_else(Address::unknown);
-        for (other, same) in [("AGENT@shop.example", true), ("ágent@shop.example", false), ("аgent@shop.example", false)] {
+        for (other, same) in
+            [("AGENT@shop.example", true), ("ágent@shop.example", false), ("аgent@shop.example", false)]
+        {
             let other = Address::parse(other).unwrap_or_else(Address::unknown);
             assert_eq!(agent.same_exact_agent(&other), same, "{other}");
         }

@@ -32,9 +32,39 @@ pub struct HtmlBody {
 }
 
 const BLOCKS: [&str; 33] = [
-    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figure",
-    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "ol", "p", "pre", "section",
-    "table", "tr", "ul",
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "center",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "html",
+    "li",
+    "main",
+    "ol",
+    "p",
+    "pre",
+    "section",
+    "table",
+    "tr",
+    "ul",
 ];
 
 /// Elements whose content is never shown.
@@ -42,8 +72,8 @@ const UNSEEN: [&str; 9] = ["head", "script", "style", "title", "template", "nosc
 
 /// Elements that close by themselves, and so do not nest.
 const FLAT: [&str; 22] = [
-    "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p", "param",
-    "source", "td", "th", "tr", "wbr", "o:p",
+    "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
+    "param", "source", "td", "th", "tr", "wbr", "o:p",
 ];
 
 /// Parses a body; `None` if it is larger or deeper than the limits.
@@ -353,8 +383,13 @@ mod tests {
 
     #[test]
     fn visual_lines_and_quotes() {
-        let text = to_text("<p>Hello<br>you</p><blockquote><p>old &amp; gone</p><blockquote>older</blockquote></blockquote><div>bye</div>");
-        assert_eq!(text, "Hello\nyou\n\n> old & gone\n>\n>> older\n>\n\nbye".replace(">\n>> older\n>\n\n", ">\n>> older\n>\n"));
+        let text = to_text(
+            "<p>Hello<br>you</p><blockquote><p>old &amp; gone</p><blockquote>older</blockquote></blockquote><div>bye</div>",
+        );
+        assert_eq!(
+            text,
+            "Hello\nyou\n\n> old & gone\n>\n>> older\n>\n\nbye".replace(">\n>> older\n>\n\n", ">\n>> older\n>\n")
+        );
     }
 
     #[test]
@@ -368,7 +403,9 @@ mod tests {
 
     #[test]
     fn kept_lines_leave_without_the_others() {
-        let Some(body) = parse("<div>my <b>words</b></div><div style='display:none'>no</div><blockquote>theirs</blockquote>") else {
+        let Some(body) =
+            parse("<div>my <b>words</b></div><div style='display:none'>no</div><blockquote>theirs</blockquote>")
+        else {
             panic!("not parsed");
         };
         let keep: Vec<bool> = body.lines().iter().map(|l| l.depth == 0 && !l.text.is_empty()).collect();

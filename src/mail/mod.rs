@@ -116,10 +116,6 @@ impl Incoming {
 
     /// All addresses that say to whom this mail went, in the order of R10: To, Cc, then the delivery fields.
     pub fn recipients(&self) -> impl Iterator<Item = &Address> {
-        self.to
-            .iter()
-            .chain(self.cc.iter())
-            .map(|n| &n.address)
-            .chain(self.delivered_to.iter())
+        self.to.iter().chain(self.cc.iter()).map(|n| &n.address).chain(self.delivered_to.iter())
     }
 }

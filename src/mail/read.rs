@@ -70,7 +70,8 @@ impl Fields {
             .iter()
             .take(HEADER_FIELDS_MAX)
             .map(|header| {
-                let range = usize::try_from(header.offset_start).unwrap_or(0)..usize::try_from(header.offset_end).unwrap_or(0);
+                let range =
+                    usize::try_from(header.offset_start).unwrap_or(0)..usize::try_from(header.offset_end).unwrap_or(0);
                 let value = String::from_utf8_lossy(raw.get(range).unwrap_or_default());
                 (header.name().to_ascii_lowercase(), text::header(&value))
             })
@@ -250,7 +251,8 @@ fn suppress(fields: &Fields) -> Vec<String> {
 }
 
 fn is_spam(fields: &Fields) -> bool {
-    let says_yes = |name: &'static str| fields.first(name).is_some_and(|v| v.trim().to_ascii_lowercase().starts_with("yes"));
+    let says_yes =
+        |name: &'static str| fields.first(name).is_some_and(|v| v.trim().to_ascii_lowercase().starts_with("yes"));
     says_yes("x-spam-flag") || says_yes("x-spam-status") || says_yes("x-spam")
 }
 
@@ -258,11 +260,7 @@ fn content_type(part: &MessagePart<'_>) -> String {
     part.content_type().map_or_else(String::new, |t| {
         let kind = format!("{}/{}", t.ctype(), t.subtype().unwrap_or_default()).to_ascii_lowercase();
         let attribute = |name: &str| t.attribute(name).map(|v| format!("; {name}={}", v.to_ascii_lowercase()));
-        format!(
-            "{kind}{}{}",
-            attribute("report-type").unwrap_or_default(),
-            attribute("method").unwrap_or_default()
-        )
+        format!("{kind}{}{}", attribute("report-type").unwrap_or_default(), attribute("method").unwrap_or_default())
     })
 }
 
@@ -325,7 +323,9 @@ fn capped(words: &str) -> String {
 /// Eight-bit text without a charset that is not UTF-8: read as Latin-1, which is what it mostly is.
 fn undeclared<'a>(part: &MessagePart<'_>, content: &'a str, raw: &[u8]) -> std::borrow::Cow<'a, str> {
     let declared = part.content_type().is_some_and(|t| t.attribute("charset").is_some());
-    let plain = part.content_transfer_encoding().is_none_or(|e| matches!(e.to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary"));
+    let plain = part
+        .content_transfer_encoding()
+        .is_none_or(|e| matches!(e.to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary"));
     if declared || !plain || !content.contains('\u{fffd}') {
         return content.into();
     }

@@ -30,10 +30,19 @@ fn whatever_the_bytes_are_there_is_a_mail() {
     let long = "x".repeat(100_000);
     let nested = "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n".repeat(5_000);
     for raw in [
-        "", "\0\0\0", "no header at all", "\r\n\r\n", "From:\r\nTo:\r\n\r\n", "From : x@y.example\r\n\r\nhi", long.as_str(),
-        nested.as_str(), "Subject: =?x-unknown?b?////?=\r\nFrom: \u{ff}@\0\r\n\r\n\u{1}",
-        "Content-Type: text/plain; charset=klingon\r\n\r\n\u{e4}", "From: a@b.example\r\nFrom: c@d.example\r\n\r\n",
-        "Content-Type: multipart/mixed\r\n\r\n--\r\n", "From: undisclosed:;\r\n\r\n",
+        "",
+        "\0\0\0",
+        "no header at all",
+        "\r\n\r\n",
+        "From:\r\nTo:\r\n\r\n",
+        "From : x@y.example\r\n\r\nhi",
+        long.as_str(),
+        nested.as_str(),
+        "Subject: =?x-unknown?b?////?=\r\nFrom: \u{ff}@\0\r\n\r\n\u{1}",
+        "Content-Type: text/plain; charset=klingon\r\n\r\n\u{e4}",
+        "From: a@b.example\r\nFrom: c@d.example\r\n\r\n",
+        "Content-Type: multipart/mixed\r\n\r\n--\r\n",
+        "From: undisclosed:;\r\n\r\n",
     ] {
         let mail = read(raw.as_bytes());
         assert!(!mail.subject.chars().any(char::is_control));
@@ -56,7 +65,9 @@ fn t13_two_froms_are_both_seen() {
 
 #[test]
 fn r13_the_content_hash_ignores_the_way_a_mail_came() {
-    let one = read_str("Received: a\nReturn-Path: <x@y.example>\nFrom: a@x.example\nSubject: s\nMessage-ID: <1@x>\n\nHello\n");
+    let one = read_str(
+        "Received: a\nReturn-Path: <x@y.example>\nFrom: a@x.example\nSubject: s\nMessage-ID: <1@x>\n\nHello\n",
+    );
     let two = read_str("Delivered-To: b@y.example\nFrom: a@x.example\nSubject: s\nMessage-ID: <1@x>\n\nHello\n\n");
     let other = read_str("From: a@x.example\nSubject: s\nMessage-ID: <1@x>\n\nHello you\n");
     assert_eq!(one.content_hash, two.content_hash);

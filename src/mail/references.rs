@@ -7,13 +7,55 @@ use super::{Incoming, MessageId};
 
 /// Words before a colon that mean "answer", lower case.
 const REPLY: [&str; 27] = [
-    "re", "aw", "antw", "antwort", "sv", "vs", "odp", "ynt", "yanıt", "res", "r", "rif", "ref", "réf", "rép", "bls", "atb",
-    "vá", "απ", "σχετ", "ат", "отв", "ответ", "回复", "答复", "回覆", "返信",
+    "re",
+    "aw",
+    "antw",
+    "antwort",
+    "sv",
+    "vs",
+    "odp",
+    "ynt",
+    "yanıt",
+    "res",
+    "r",
+    "rif",
+    "ref",
+    "réf",
+    "rép",
+    "bls",
+    "atb",
+    "vá",
+    "απ",
+    "σχετ",
+    "ат",
+    "отв",
+    "ответ",
+    "回复",
+    "答复",
+    "回覆",
+    "返信",
 ];
 
 /// Words that mean "forwarded".
 const FORWARD: [&str; 18] = [
-    "fwd", "fw", "wg", "tr", "rv", "enc", "i", "doorst", "vl", "vb", "pd", "továbbítás", "ilt", "пересл", "转发", "轉寄", "転送", "vs",
+    "fwd",
+    "fw",
+    "wg",
+    "tr",
+    "rv",
+    "enc",
+    "i",
+    "doorst",
+    "vl",
+    "vb",
+    "pd",
+    "továbbítás",
+    "ilt",
+    "пересл",
+    "转发",
+    "轉寄",
+    "転送",
+    "vs",
 ];
 
 /// The ids that a mail answers: In-Reply-To, then References from the nearest, each once.
@@ -79,7 +121,16 @@ mod tests {
 
     #[test]
     fn localised_prefixes_fold_into_one() {
-        for subject in ["Hello", "Re: Hello", "RE: AW: Hello", "Re[2]: Hello", "回复：Hello", "Antw: SV: Re: Hello", "RE : Hello", "Re^3: Hello"] {
+        for subject in [
+            "Hello",
+            "Re: Hello",
+            "RE: AW: Hello",
+            "Re[2]: Hello",
+            "回复：Hello",
+            "Antw: SV: Re: Hello",
+            "RE : Hello",
+            "Re^3: Hello",
+        ] {
             assert_eq!(reply_subject(subject), "Re: Hello", "{subject}");
         }
         assert_eq!(reply_subject("Re: Fwd: [list] Hello"), "Re: Fwd: [list] Hello");

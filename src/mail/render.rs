@@ -8,9 +8,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use data_encoding::BASE64_MIME;
-use lettre::message::header::{
-    ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
-};
+use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
 
 use super::{MessageId, NameAddr, text};
@@ -131,10 +129,7 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
         message = message.raw_header(HeaderValue::new(name, text::header(value)));
     }
     let seed = draft.message_id.left().replace('.', "_");
-    let whole = message
-        .multipart(body(draft, &seed))
-        .map_err(|e| format!("build the message: {e}"))?
-        .formatted();
+    let whole = message.multipart(body(draft, &seed)).map_err(|e| format!("build the message: {e}"))?.formatted();
     Ok(cut_at_placeholders(&whole, &draft.parts, &seed))
 }
 
@@ -177,8 +172,7 @@ fn text_part(kind: ContentType, words: &str) -> SinglePart {
     let words = words.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
     let plain = words.is_ascii() && words.split("\r\n").all(|line| line.len() <= 900);
     let encoding = if plain { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::QuotedPrintable };
-    let body = Body::new_with_encoding(words, encoding)
-        .unwrap_or_else(|words| Body::new(words));
+    let body = Body::new_with_encoding(words, encoding).unwrap_or_else(|words| Body::new(words));
     SinglePart::builder().header(kind).body(body)
 }
 

@@ -142,7 +142,8 @@ fn chosen(lines: &[Line], ours: &Shingles, shared: &Shingles, manner: Manner) ->
         .filter(|(_, keep)| **keep)
         .map(|(line, _)| html::quoted(&line.text, line.depth))
         .collect();
-    let quotes_ours = split.iter().any(|line| ours.holds(&line.text) || shared.holds(&line.text) || is_marker(&line.text));
+    let quotes_ours =
+        split.iter().any(|line| ours.holds(&line.text) || shared.holds(&line.text) || is_marker(&line.text));
     let doubtful = match manner {
         Manner::Agent => split
             .iter()
@@ -211,7 +212,10 @@ fn selected(lines: &[Line], classes: &[Class], ours: &Shingles, shared: &Shingle
                 Manner::Customer => true,
                 Manner::Agent => shared.holds(text) && !is_marker(text) && !only_internal(text, ours, shared),
             };
-            if class == Class::Quote && may && let Some(flag) = keep.get_mut(index) {
+            if class == Class::Quote
+                && may
+                && let Some(flag) = keep.get_mut(index)
+            {
                 *flag = true;
             }
         }

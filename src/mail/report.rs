@@ -144,7 +144,8 @@ pub fn read(message: &Message<'_>, head: &str, words: &str) -> Option<Report> {
         let Some(content_type) = part.content_type() else {
             continue;
         };
-        let name = format!("{}/{}", content_type.ctype(), content_type.subtype().unwrap_or_default()).to_ascii_lowercase();
+        let name =
+            format!("{}/{}", content_type.ctype(), content_type.subtype().unwrap_or_default()).to_ascii_lowercase();
         let bytes = match &part.body {
             PartType::Message(inner) => inner.raw_message(),
             _ => part.contents(),
@@ -209,7 +210,9 @@ fn group(block: &str) -> Vec<(String, String)> {
 
 fn recipient(fields: &[(String, String)]) -> Option<ReportRecipient> {
     let get = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    let typed = |value: &str| text::header(value.split_once(';').map_or(value, |(_, rest)| rest)).trim_matches(['<', '>']).to_owned();
+    let typed = |value: &str| {
+        text::header(value.split_once(';').map_or(value, |(_, rest)| rest)).trim_matches(['<', '>']).to_owned()
+    };
     let named = get("original-recipient").or(get("final-recipient"))?;
     let status = get("status").and_then(enhanced);
     let diagnostic = get("diagnostic-code").map(|v| text::header(v.split_once(';').map_or(v, |(_, rest)| rest)));
@@ -263,14 +266,26 @@ fn in_prose(head: &str, words: &str, returned: &str) -> Option<Report> {
     let from = get("from").unwrap_or_default();
     let machine = ["mailer-daemon", "postmaster@", "mail delivery", "maildelivery"].iter().any(|w| from.contains(w));
     let lower = words.to_lowercase();
-    let says_so = ["could not be delivered", "couldn't be delivered", "wasn't able to deliver", "delivery failed", "undeliverable", "permanent error", "did not reach", "delivery to the following", "user unknown", "returned to sender"]
-        .iter()
-        .any(|w| lower.contains(w));
+    let says_so = [
+        "could not be delivered",
+        "couldn't be delivered",
+        "wasn't able to deliver",
+        "delivery failed",
+        "undeliverable",
+        "permanent error",
+        "did not reach",
+        "delivery to the following",
+        "user unknown",
+        "returned to sender",
+    ]
+    .iter()
+    .any(|w| lower.contains(w));
     if failed.is_none() && !(machine && says_so) {
         return None;
     }
     let (message_id, mut embedded_ids) = embedded(returned);
-    let inline = words.lines().filter(|l| l.trim_start_matches(['>', ' ', '|']).to_ascii_lowercase().starts_with("message-id:"));
+    let inline =
+        words.lines().filter(|l| l.trim_start_matches(['>', ' ', '|']).to_ascii_lowercase().starts_with("message-id:"));
     embedded_ids.extend(inline.flat_map(MessageId::scan));
     let named = failed.or_else(|| first_address(words));
     let status = enhanced(words);

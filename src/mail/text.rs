@@ -90,9 +90,13 @@ mod tests {
 
     #[test]
     fn file_names_have_no_path() {
-        for (dirty, clean) in
-            [("../../etc/cron.d/x", "x"), ("a\r\nb", "a b"), ("C:\\x\\y.txt", "y.txt"), ("..", ""), (".profile", "profile")]
-        {
+        for (dirty, clean) in [
+            ("../../etc/cron.d/x", "x"),
+            ("a\r\nb", "a b"),
+            ("C:\\x\\y.txt", "y.txt"),
+            ("..", ""),
+            (".profile", "profile"),
+        ] {
             assert_eq!(file_name(dirty), clean);
         }
     }

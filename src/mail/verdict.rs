@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn r31_microsoft_365_writes_no_authserv_id() {
-        let field = "A: spf=pass smtp.mailfrom=mail.example; dmarc=pass action=none header.from=mail.example;compauth=pass";
+        let field =
+            "A: spf=pass smtp.mailfrom=mail.example; dmarc=pass action=none header.from=mail.example;compauth=pass";
         assert_eq!(check(&[field], &["microsoft365"]), Verdict::Pass);
         assert_eq!(check(&[field], &["mx.shop.example"]), Verdict::None);
         assert_eq!(check(&["M: Internal"], &["microsoft365"]), Verdict::Pass);

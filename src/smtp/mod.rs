@@ -197,7 +197,11 @@ impl Sender {
         match self.flow.claim(&self.account.mailbox, limit, LEASE_MS).await {
             Ok(claimed) => self.waiting.extend(claimed),
             Err(error) => {
-                tracing::error!(mailbox.name = self.account.mailbox, error = format!("{error:#}"), "the outbox could not be read");
+                tracing::error!(
+                    mailbox.name = self.account.mailbox,
+                    error = format!("{error:#}"),
+                    "the outbox could not be read"
+                );
                 self.not_before_ms = clock::now_ms().saturating_add(1_000);
             }
         }
@@ -290,7 +294,11 @@ impl Sender {
                 self.not_before_ms = now.saturating_add(PAUSE_MS);
                 self.give_back(&reason).await;
                 if self.state.as_deref() != Some(&reason) {
-                    tracing::error!(mailbox.name = self.account.mailbox, reason, "the relay refuses us: nothing is sent for this mailbox until that is mended");
+                    tracing::error!(
+                        mailbox.name = self.account.mailbox,
+                        reason,
+                        "the relay refuses us: nothing is sent for this mailbox until that is mended"
+                    );
                     self.state = Some(reason.clone());
                 }
                 if let Err(error) = self.flow.pause_account(&self.account.mailbox, self.not_before_ms, &reason).await {
@@ -374,7 +382,11 @@ impl Delivery {
             match flow.data_started(mail.id, mail.attempt).await {
                 Ok(started) => started,
                 Err(error) => {
-                    tracing::error!(delivery.id = mail.id, error = format!("{error:#}"), "it could not be recorded that a mail is being sent, so it is not");
+                    tracing::error!(
+                        delivery.id = mail.id,
+                        error = format!("{error:#}"),
+                        "it could not be recorded that a mail is being sent, so it is not"
+                    );
                     false
                 }
             }
@@ -404,9 +416,13 @@ impl Delivery {
             Err(Fault::Broken(Verb::Hello, reason)) if !over => {
                 (Some(Settlement::Returned { at_ms: now, reply: reason.clone() }), Told::Unreachable(reason.clone()))
             }
-            Err(Fault::Broken(Verb::Hello, reason)) => (Some(failed("4.4.1", reason)), Told::Unreachable(reason.clone())),
+            Err(Fault::Broken(Verb::Hello, reason)) => {
+                (Some(failed("4.4.1", reason)), Told::Unreachable(reason.clone()))
+            }
             Err(Fault::Broken(_, reason)) if over => (Some(failed("4.4.2", reason)), Told::Nothing),
-            Err(Fault::Broken(_, reason)) => (Some(Settlement::Retry { at_ms: again, reply: reason.clone() }), Told::Nothing),
+            Err(Fault::Broken(_, reason)) => {
+                (Some(Settlement::Retry { at_ms: again, reply: reason.clone() }), Told::Nothing)
+            }
             Err(Fault::Refused(verb, reply)) => {
                 let ourselves = Ourselves {
                     address: &self.settings.address,
@@ -417,7 +433,9 @@ impl Delivery {
                 let before = matches!(verb, Verb::Hello | Verb::Auth);
                 match meaning(*verb, reply, ourselves) {
                     Meaning::Final => (Some(Settlement::Failed { status: reply.status(), reply: words }), Told::Works),
-                    Meaning::Account => (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Refused(words)),
+                    Meaning::Account => {
+                        (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Refused(words))
+                    }
                     Meaning::Temporary if over => (Some(failed(&reply.status(), &words)), Told::Nothing),
                     Meaning::Temporary if before => {
                         (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Unreachable(words))
@@ -432,10 +450,27 @@ impl Delivery {
 fn log(mailbox: &str, mail: &Claimed, settlement: &Settlement) {
     match settlement {
         Settlement::Sent { .. } => tracing::info!(mailbox.name = mailbox, delivery.id = mail.id, "a mail was sent"),
-        Settlement::Retry { reply, .. } => tracing::info!(mailbox.name = mailbox, delivery.id = mail.id, reply, "a mail was not taken and is tried again"),
-        Settlement::Failed { reply, .. } => tracing::warn!(mailbox.name = mailbox, delivery.id = mail.id, reply, "a mail is undeliverable"),
-        Settlement::Uncertain { at_ms: Some(_), reply } => tracing::warn!(mailbox.name = mailbox, delivery.id = mail.id, reply, "nobody knows if the relay took a mail; it is sent once more"),
-        Settlement::Uncertain { at_ms: None, reply } => tracing::error!(mailbox.name = mailbox, delivery.id = mail.id, reply, "nobody knows if the relay took a mail; it is held: see yesreply outbox list"),
+        Settlement::Retry { reply, .. } => tracing::info!(
+            mailbox.name = mailbox,
+            delivery.id = mail.id,
+            reply,
+            "a mail was not taken and is tried again"
+        ),
+        Settlement::Failed { reply, .. } => {
+            tracing::warn!(mailbox.name = mailbox, delivery.id = mail.id, reply, "a mail is undeliverable")
+        }
+        Settlement::Uncertain { at_ms: Some(_), reply } => tracing::warn!(
+            mailbox.name = mailbox,
+            delivery.id = mail.id,
+            reply,
+            "nobody knows if the relay took a mail; it is sent once more"
+        ),
+        Settlement::Uncertain { at_ms: None, reply } => tracing::error!(
+            mailbox.name = mailbox,
+            delivery.id = mail.id,
+            reply,
+            "nobody knows if the relay took a mail; it is held: see yesreply outbox list"
+        ),
         Settlement::Returned { .. } => {}
     }
 }
@@ -446,7 +481,11 @@ async fn settle(flow: &Flow, mail: &Claimed, settlement: Settlement) {
         match flow.settle(mail.id, mail.attempt, settlement.clone()).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::error!(delivery.id = mail.id, error = format!("{error:#}"), "the end of a delivery could not be stored");
+                tracing::error!(
+                    delivery.id = mail.id,
+                    error = format!("{error:#}"),
+                    "the end of a delivery could not be stored"
+                );
                 sleep(Duration::from_secs(1u64 << tries.min(4))).await;
             }
         }
@@ -458,7 +497,8 @@ async fn settle(flow: &Flow, mail: &Claimed, settlement: Settlement) {
 /// # Errors
 /// What failed.
 pub async fn probe(account: &Account) -> anyhow::Result<()> {
-    let relay = Relay::connect(account).await.map_err(|fault| anyhow::anyhow!("{}: {}", account.smtp.host, words(&fault)))?;
+    let relay =
+        Relay::connect(account).await.map_err(|fault| anyhow::anyhow!("{}: {}", account.smtp.host, words(&fault)))?;
     relay.quit().await;
     Ok(())
 }

@@ -74,7 +74,10 @@ impl Relay {
         if account.smtp_auth {
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
             if relay.connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
-                let text = format!("5.7.8 {} offers neither AUTH PLAIN nor LOGIN; auth = false if it needs no login", endpoint.host);
+                let text = format!(
+                    "5.7.8 {} offers neither AUTH PLAIN nor LOGIN; auth = false if it needs no login",
+                    endpoint.host
+                );
                 return Err(Fault::Refused(Verb::Auth, Reply { code: 535, text }));
             }
             let credentials = Credentials::new(account.user.clone(), account.password.expose_secret().to_owned());
@@ -181,7 +184,9 @@ async fn socket(account: &Account) -> anyhow::Result<Socket> {
     let ca = endpoint.ca.as_deref();
     Ok(match endpoint.tls {
         Tls::None => Socket { greeting: b"", stream: Box::new(stream), peer },
-        Tls::Implicit => Socket { greeting: b"", stream: Box::new(tls::handshake(stream, &endpoint.host, ca).await?), peer },
+        Tls::Implicit => {
+            Socket { greeting: b"", stream: Box::new(tls::handshake(stream, &endpoint.host, ca).await?), peer }
+        }
         Tls::Starttls => {
             let stream = starttls(stream, &endpoint.host).await?;
             let stream = tls::handshake(stream, &endpoint.host, ca).await?;

@@ -155,7 +155,8 @@ mod tests {
     use super::*;
 
     fn judge(verb: Verb, code: u16, text: &str) -> Meaning {
-        let ourselves = Ourselves { address: "support@shop.example", domain: "shop.example", recipient: "jane@customer.example" };
+        let ourselves =
+            Ourselves { address: "support@shop.example", domain: "shop.example", recipient: "jane@customer.example" };
         meaning(verb, &Reply { code, text: text.to_owned() }, ourselves)
     }
 
@@ -208,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_colleague_of_our_own_domain_who_does_not_exist_is_no_fault_of_ours() {
-        let ourselves = Ourselves { address: "support@shop.example", domain: "shop.example", recipient: "bob@shop.example" };
+        let ourselves =
+            Ourselves { address: "support@shop.example", domain: "shop.example", recipient: "bob@shop.example" };
         let reply = Reply { code: 550, text: "<bob@shop.example>: user unknown in shop.example".to_owned() };
         assert_eq!(meaning(Verb::Rcpt, &reply, ourselves), Meaning::Final);
     }
@@ -224,8 +226,11 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let schedule =
-            Schedule { retry_for: Duration::from_secs(100), first: Duration::from_secs(60), longest: Duration::from_secs(300) };
+        let schedule = Schedule {
+            retry_for: Duration::from_secs(100),
+            first: Duration::from_secs(60),
+            longest: Duration::from_secs(300),
+        };
         assert_eq!([1, 2, 3, 4, 99].map(|n| schedule.wait_ms(n, 0)), [60_000, 120_000, 240_000, 300_000, 300_000]);
         assert_eq!(schedule.wait_ms(1, 999), 60_000 - 11_988);
         assert!(schedule.is_over(0, 100_000) && !schedule.is_over(1, 100_000));

@@ -229,11 +229,9 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn sums(&self) -> sqlx::Result<(i64, Vec<(String, i64)>)> {
-        let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n",
-        )
-        .fetch_one(self.reader())
-        .await?;
+        let row = sqlx::query("SELECT (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n")
+            .fetch_one(self.reader())
+            .await?;
         let stored = rows::number(&row, "n")?;
         let outcomes = sqlx::query(
             "SELECT outcome, count(*) AS n FROM events WHERE kind = 'arrived' GROUP BY outcome ORDER BY outcome",

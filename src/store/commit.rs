@@ -75,13 +75,15 @@ pub async fn commit(
                 number = number.saturating_add(1);
             }
             Effect::DeliveryFailed { delivery, status, diagnostic } => {
-                sqlx::query("UPDATE outbox SET state = 'failed', status = $1, last_reply = $2, ended_at = $3 WHERE id = $4")
-                    .bind(status.clone())
-                    .bind(diagnostic.clone())
-                    .bind(at_ms)
-                    .bind(*delivery)
-                    .execute(&mut *connection)
-                    .await?;
+                sqlx::query(
+                    "UPDATE outbox SET state = 'failed', status = $1, last_reply = $2, ended_at = $3 WHERE id = $4",
+                )
+                .bind(status.clone())
+                .bind(diagnostic.clone())
+                .bind(at_ms)
+                .bind(*delivery)
+                .execute(&mut *connection)
+                .await?;
             }
             Effect::Log(case, line) => log(connection, *case, at_ms, line).await?,
         }

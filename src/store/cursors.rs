@@ -162,7 +162,13 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn errands(&self, mailbox: &str, folder: &str, uidvalidity: u32, limit: u32) -> sqlx::Result<Vec<Errand>> {
+    pub async fn errands(
+        &self,
+        mailbox: &str,
+        folder: &str,
+        uidvalidity: u32,
+        limit: u32,
+    ) -> sqlx::Result<Vec<Errand>> {
         let found = sqlx::query(
             "SELECT uid, action FROM errands WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3 ORDER BY id LIMIT $4",
         )

@@ -41,16 +41,18 @@ pub async fn is_known(connection: &mut AnyConnection, id: &str) -> sqlx::Result<
 /// # Errors
 /// The database's; a unique violation if it had been.
 pub async fn add(connection: &mut AnyConnection, event: &Happened<'_>) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO events (id, at, kind, outcome, rule, because, case_key) VALUES ($1, $2, $3, $4, $5, $6, $7)")
-        .bind(event.id.to_owned())
-        .bind(event.at_ms)
-        .bind(event.kind.to_owned())
-        .bind(event.outcome.to_owned())
-        .bind(event.rule.to_owned())
-        .bind(event.because.to_owned())
-        .bind(event.case.map(CaseKey::to_i64))
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO events (id, at, kind, outcome, rule, because, case_key) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(event.id.to_owned())
+    .bind(event.at_ms)
+    .bind(event.kind.to_owned())
+    .bind(event.outcome.to_owned())
+    .bind(event.rule.to_owned())
+    .bind(event.because.to_owned())
+    .bind(event.case.map(CaseKey::to_i64))
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 

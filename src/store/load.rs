@@ -61,9 +61,7 @@ pub async fn load(
         counts(connection, author, view, policy, at_ms).await?;
     }
     deliveries(connection, keys, view).await?;
-    let row = sqlx::query("SELECT value FROM counters WHERE name = 'reference'")
-        .fetch_one(&mut *connection)
-        .await?;
+    let row = sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(&mut *connection).await?;
     view.next_reference = rows::number(&row, "value")?;
     Ok(())
 }
@@ -174,12 +172,11 @@ async fn counts(
     let limits = &policy.limits;
     let since = |budget: Option<Budget>| at_ms.saturating_sub(budget.map_or(0, |b| b.window_ms));
     let acknowledgement = Purpose::Acknowledgement.word();
-    let address = sqlx::query(
-        "SELECT count(*) AS n FROM outbox WHERE recipient_key = $1 AND purpose = $2 AND created_at > $3",
-    )
-    .bind(author.key())
-    .bind(acknowledgement)
-    .bind(since(limits.ack_per_address));
+    let address =
+        sqlx::query("SELECT count(*) AS n FROM outbox WHERE recipient_key = $1 AND purpose = $2 AND created_at > $3")
+            .bind(author.key())
+            .bind(acknowledgement)
+            .bind(since(limits.ack_per_address));
     view.counts.ack_address = count(&address.fetch_one(&mut *connection).await?)?;
     let domain = sqlx::query(
         "SELECT count(*) AS n FROM outbox
@@ -189,11 +186,10 @@ async fn counts(
     .bind(since(limits.ack_per_domain))
     .bind(author.domain().to_owned());
     view.counts.ack_domain = count(&domain.fetch_one(&mut *connection).await?)?;
-    let total = sqlx::query(
-        "SELECT count(*) AS n FROM outbox WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2",
-    )
-    .bind(acknowledgement)
-    .bind(since(limits.ack_total));
+    let total =
+        sqlx::query("SELECT count(*) AS n FROM outbox WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2")
+            .bind(acknowledgement)
+            .bind(since(limits.ack_total));
     view.counts.ack_total = count(&total.fetch_one(&mut *connection).await?)?;
     let cases = sqlx::query("SELECT count(*) AS n FROM cases WHERE customer_key = $1 AND opened_at > $2")
         .bind(author.key())

@@ -111,17 +111,12 @@ impl Store {
     }
 
     async fn migrate(&self, shown: &str) -> Result<(), OpenError> {
-        let migrator = if self.sqlite {
-            sqlx::migrate!("migrations/sqlite")
-        } else {
-            sqlx::migrate!("migrations/postgres")
-        };
+        let migrator =
+            if self.sqlite { sqlx::migrate!("migrations/sqlite") } else { sqlx::migrate!("migrations/postgres") };
         match migrator.run(&self.writer).await {
             Ok(()) => Ok(()),
             Err(sqlx::migrate::MigrateError::VersionMissing(_)) => Err(OpenError::Newer(shown.to_owned())),
-            Err(error) => Err(OpenError::Other(
-                anyhow::Error::new(error).context(format!("migrate database {shown}")),
-            )),
+            Err(error) => Err(OpenError::Other(anyhow::Error::new(error).context(format!("migrate database {shown}")))),
         }
     }
 
@@ -131,11 +126,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        if self.sqlite {
-            self.writer.begin_with("BEGIN IMMEDIATE").await
-        } else {
-            self.writer.begin().await
-        }
+        if self.sqlite { self.writer.begin_with("BEGIN IMMEDIATE").await } else { self.writer.begin().await }
     }
 
     /// For queries that change nothing.
@@ -184,12 +175,9 @@ fn prepare_file(url: &str) -> Result<String, OpenError> {
         }
     } else {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("create database {shown} (does the folder {} exist, and may we write there?)", parent.display()))?;
+        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).with_context(|| {
+            format!("create database {shown} (does the folder {} exist, and may we write there?)", parent.display())
+        })?;
     }
     Ok(format!("sqlite://{shown}?mode=rwc"))
 }

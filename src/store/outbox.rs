@@ -110,10 +110,8 @@ async fn blob(connection: &mut AnyConnection, id: &str) -> sqlx::Result<Vec<u8>>
             .await?;
         return Ok(encode_blob(&rows::bytes(&row, "raw")?));
     }
-    let row = sqlx::query("SELECT content FROM blobs WHERE id = $1")
-        .bind(id.to_owned())
-        .fetch_one(&mut *connection)
-        .await?;
+    let row =
+        sqlx::query("SELECT content FROM blobs WHERE id = $1").bind(id.to_owned()).fetch_one(&mut *connection).await?;
     rows::bytes(&row, "content")
 }
 

@@ -50,10 +50,12 @@ pub async fn put(connection: &mut AnyConnection, row: &Quarantined, raw: &[u8]) 
 /// # Errors
 /// The database's.
 pub async fn take(connection: &mut AnyConnection, id: i64) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM events WHERE outcome = 'quarantined' AND id IN (SELECT event_id FROM quarantine WHERE id = $1)")
-        .bind(id)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "DELETE FROM events WHERE outcome = 'quarantined' AND id IN (SELECT event_id FROM quarantine WHERE id = $1)",
+    )
+    .bind(id)
+    .execute(&mut *connection)
+    .await?;
     sqlx::query("DELETE FROM quarantine WHERE id = $1").bind(id).execute(&mut *connection).await?;
     Ok(())
 }
@@ -87,10 +89,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn quarantined_raw(&self, id: i64) -> sqlx::Result<Option<Vec<u8>>> {
-        let row = sqlx::query("SELECT raw FROM quarantine WHERE id = $1")
-            .bind(id)
-            .fetch_optional(self.reader())
-            .await?;
+        let row =
+            sqlx::query("SELECT raw FROM quarantine WHERE id = $1").bind(id).fetch_optional(self.reader()).await?;
         row.map(|row| rows::bytes(&row, "raw")).transpose()
     }
 

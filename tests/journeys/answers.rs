@@ -43,14 +43,26 @@ fn first_answer() {
     assert!(answer.field("From").ends_with(&format!("<{}>", desk.address())), "{}", answer.field("From"));
     assert!(answer.reply_to().starts_with("support+c"), "{}", answer.reply_to());
     let all = answer.everything();
-    for secret in [&anna.address, "agents.", "Agentson", "SecretMail", "SecretAgent", "10.11.12.13", "[#1001]", "Your reply goes", "below this line", "Owner:"] {
+    for secret in [
+        &anna.address,
+        "agents.",
+        "Agentson",
+        "SecretMail",
+        "SecretAgent",
+        "10.11.12.13",
+        "[#1001]",
+        "Your reply goes",
+        "below this line",
+        "Owner:",
+    ] {
         assert!(!all.contains(secret), "the customer's mail holds {secret}:\n{all}");
     }
 
     desk.quiet();
     let case = desk.case("1001");
     assert_eq!((case["status"].as_str(), case["owner"].as_str()), (Some("waiting"), Some("anna")));
-    let directions: Vec<&str> = case["messages"].as_array().expect("messages").iter().filter_map(|m| m["direction"].as_str()).collect();
+    let directions: Vec<&str> =
+        case["messages"].as_array().expect("messages").iter().filter_map(|m| m["direction"].as_str()).collect();
     assert_eq!(directions, ["inbound", "outbound", "outbound"]);
     assert_eq!(case["messages"][2]["text"].as_str().map(str::trim), Some("It comes tomorrow.\n\nAnna"));
     assert_eq!(case["messages"][2]["deliveries"][0]["state"], "sent");
@@ -84,7 +96,9 @@ fn reply_with_only_the_token_upper_cased_in_bcc() {
     let (_, answer) = answered(&desk);
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     let token = answer.reply_to().to_uppercase();
-    jane.sends(&Draft::new("undisclosed-recipients:;", "again", "One more thing about the parcel.").envelope(&[&token]));
+    jane.sends(
+        &Draft::new("undisclosed-recipients:;", "again", "One more thing about the parcel.").envelope(&[&token]),
+    );
     anna.gets("One more thing about the parcel.");
     assert_eq!(desk.cases().len(), 1, "{:?}", desk.cases());
 }
@@ -95,7 +109,14 @@ fn reply_with_only_references() {
     desk.start();
     let (_, answer) = answered(&desk);
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
-    jane.sends(&answer.reply("Nothing but References.").without("In-Reply-To").to(&desk.address()).envelope(&[&desk.address()]).subject("hello"));
+    jane.sends(
+        &answer
+            .reply("Nothing but References.")
+            .without("In-Reply-To")
+            .to(&desk.address())
+            .envelope(&[&desk.address()])
+            .subject("hello"),
+    );
     anna.gets("Nothing but References.");
     assert_eq!(desk.cases().len(), 1, "{:?}", desk.cases());
 }
@@ -107,7 +128,9 @@ fn two_mailboxes_one_mail() {
     desk.start();
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     let (support, sales) = (desk.address(), desk.address_of("sales"));
-    jane.sends(&Draft::new(&format!("{support}, {sales}"), "For both", "To both of you.").envelope(&[&support, &sales]));
+    jane.sends(
+        &Draft::new(&format!("{support}, {sales}"), "For both", "To both of you.").envelope(&[&support, &sales]),
+    );
     anna.gets("To both of you.");
     desk.wait_for("both copies", |desk| desk.audit()["stored"] == 2);
     desk.quiet();
@@ -127,12 +150,17 @@ fn files_and_images_travel_both_ways() {
                  --outer\nContent-Type: application/pdf; name=\"=?utf-8?Q?Rechnung_f=C3=BCr_Jane.pdf?=\"\nContent-Disposition: attachment\n\
                  Content-Transfer-Encoding: base64\n\nJVBERi0xLjQK\n--outer--\n";
     let draft = |to: &str, words: &str| {
-        Draft::new(to, words, &mixed.replace("this", words)).field("MIME-Version", "1.0").field("Content-Type", "multipart/mixed; boundary=outer")
+        Draft::new(to, words, &mixed.replace("this", words))
+            .field("MIME-Version", "1.0")
+            .field("Content-Type", "multipart/mixed; boundary=outer")
     };
     jane.sends(&draft(&desk.address(), "broken"));
     let relay = anna.gets("broken");
     check_parts(&relay, "broken");
-    let reply = draft(&relay.reply_to(), "mended").subject(&format!("Re: {}", relay.subject())).field("In-Reply-To", &relay.message_id()).field("References", &relay.message_id());
+    let reply = draft(&relay.reply_to(), "mended")
+        .subject(&format!("Re: {}", relay.subject()))
+        .field("In-Reply-To", &relay.message_id())
+        .field("References", &relay.message_id());
     anna.sends(&reply);
     let answer = jane.gets("mended");
     check_parts(&answer, "mended");
@@ -145,7 +173,11 @@ fn check_parts(letter: &Letter, words: &str) {
     let message = letter.parsed();
     assert!(letter.html().contains(&format!("<b>{words}</b>")), "{}", letter.html());
     let find = |name: &str| {
-        message.parts.iter().find(|p| p.attachment_name() == Some(name)).unwrap_or_else(|| panic!("{name} is missing:\n{}", String::from_utf8_lossy(&letter.raw)))
+        message
+            .parts
+            .iter()
+            .find(|p| p.attachment_name() == Some(name))
+            .unwrap_or_else(|| panic!("{name} is missing:\n{}", String::from_utf8_lossy(&letter.raw)))
     };
     assert_eq!(find("Rechnung für Jane.pdf").contents(), b"%PDF-1.4\n");
     let image = find("pic.png");
@@ -161,7 +193,9 @@ fn commands_in_an_agents_mail() {
     let (relay, _) = answered(&desk);
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     anna.sends(&relay.reply("#note\nShe rang me as well."));
-    desk.wait_for("the note", |desk| desk.case("1001")["messages"].as_array().is_some_and(|m| m.iter().any(|m| m["direction"] == "note")));
+    desk.wait_for("the note", |desk| {
+        desk.case("1001")["messages"].as_array().is_some_and(|m| m.iter().any(|m| m["direction"] == "note"))
+    });
     anna.sends(&relay.reply("#refund\nYour money is on its way."));
     let returned = anna.gets("#refund");
     assert!(returned.text().contains("Your money is on its way."), "their own words come back:\n{}", returned.text());

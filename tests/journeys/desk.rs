@@ -110,7 +110,9 @@ impl Desk {
         if !key.exists() {
             std::fs::write(&key, "11".repeat(32)).expect("write the key");
         }
-        let mut text = format!("[database]\nurl = \"sqlite:{folder}/desk.db\"\n[token]\nkey = {{ file = \"{folder}/token.key\" }}\n");
+        let mut text = format!(
+            "[database]\nurl = \"sqlite:{folder}/desk.db\"\n[token]\nkey = {{ file = \"{folder}/token.key\" }}\n"
+        );
         for mailbox in &self.mailboxes {
             let (imap, smtp, address) = (self.imap_port, self.smtp_port, self.address_of(mailbox));
             text.push_str(&format!(
@@ -142,7 +144,11 @@ impl Desk {
     pub fn launch(&mut self) {
         assert!(self.child.is_none(), "the daemon runs already");
         self.write_config();
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).expect("open the log");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .expect("open the log");
         let child = Command::new(env!("CARGO_BIN_EXE_yesreply"))
             .arg("--config")
             .arg(self.config())

@@ -48,7 +48,11 @@ fn sigkill_in_the_middle_of_200_messages() {
     }
     assert_eq!(ids.len(), 200, "each case is relayed");
     assert!(ids.values().all(|copies| copies.windows(2).all(|w| w[0] == w[1])), "a second copy has the same bytes");
-    assert!(relays.len() <= 203, "{} relays: a kill may repeat only what was between the relay's 250 and the commit", relays.len());
+    assert!(
+        relays.len() <= 203,
+        "{} relays: a kill may repeat only what was between the relay's 250 and the commit",
+        relays.len()
+    );
     assert_eq!(desk.audit()["stored"], 200);
     desk.stop();
 }

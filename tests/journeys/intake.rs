@@ -19,9 +19,15 @@ fn lay_down(desk: &Desk, address: &str, count: usize, from: &str) {
              Date: Mon, 5 Jan 2026 10:00:00 +0000\n\nOld words {number}.\n",
             unique()
         );
-        std::fs::write(new.join(format!("1767607200.M{number}P1.old,S={}:2,", mail.len())), mail).expect("write a mail");
+        std::fs::write(new.join(format!("1767607200.M{number}P1.old,S={}:2,", mail.len())), mail)
+            .expect("write a mail");
     }
-    let status = std::process::Command::new("chown").arg("-R").arg("mail:mail").arg(desk.host.maildir(address)).status().expect("chown");
+    let status = std::process::Command::new("chown")
+        .arg("-R")
+        .arg("mail:mail")
+        .arg(desk.host.maildir(address))
+        .status()
+        .expect("chown");
     assert!(status.success());
 }
 
@@ -112,7 +118,8 @@ fn uidvalidity_reset() {
     // the server forgets its numbers, as after a restore from a backup
     desk.host.doveadm(&["index", "-u", &desk.address(), "INBOX"]);
     std::thread::sleep(Duration::from_millis(1100));
-    for file in ["dovecot-uidlist", "dovecot.index", "dovecot.index.log", "dovecot.index.cache", "dovecot-uidvalidity"] {
+    for file in ["dovecot-uidlist", "dovecot.index", "dovecot.index.log", "dovecot.index.cache", "dovecot-uidvalidity"]
+    {
         let _ = std::fs::remove_file(desk.host.maildir(&desk.address()).join(file));
     }
     for entry in std::fs::read_dir(desk.host.maildir(&desk.address())).expect("a maildir").flatten() {
@@ -183,7 +190,8 @@ fn malformed_mail_is_a_case_or_in_quarantine_and_never_stops_the_queue() {
     desk.start();
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     let to = desk.address();
-    let nested: String = (0..2_000).map(|n| format!("--b{n}\r\nContent-Type: multipart/mixed; boundary=b{}\r\n\r\n", n + 1)).collect();
+    let nested: String =
+        (0..2_000).map(|n| format!("--b{n}\r\nContent-Type: multipart/mixed; boundary=b{}\r\n\r\n", n + 1)).collect();
     let odd: Vec<Vec<u8>> = vec![
         b"Subject: no From, no Date, no Message-ID\r\n\r\nHello.\r\n".to_vec(),
         b"\r\nonly a body\r\n".to_vec(),
@@ -191,7 +199,11 @@ fn malformed_mail_is_a_case_or_in_quarantine_and_never_stops_the_queue() {
         b"From: a@b.example\r\nContent-Type: text/plain; charset=nonsense-42\r\n\r\nWhat charset?\r\n".to_vec(),
         b"From: a@b.example\r\nSubject: control \x07\x1b[31m \xe2\x80\xae bidi\r\n\r\ntext \x07 bell\r\n".to_vec(),
         format!("From: deep@nest.example\r\nContent-Type: multipart/mixed; boundary=b0\r\n\r\n{nested}").into_bytes(),
-        format!("From: h@t.example\r\nContent-Type: text/html\r\n\r\n{}", "<div>".repeat(50_000).replace("<div><div>", "<div>\r\n<div>")).into_bytes(),
+        format!(
+            "From: h@t.example\r\nContent-Type: text/html\r\n\r\n{}",
+            "<div>".repeat(50_000).replace("<div><div>", "<div>\r\n<div>")
+        )
+        .into_bytes(),
         format!("From: {}\r\n\r\nMany authors.\r\n", "x@y.example,\r\n ".repeat(3_000)).into_bytes(),
     ];
     let count = odd.len();
@@ -212,7 +224,13 @@ fn a_mail_of_60_megabytes_is_a_case_with_its_header() {
     desk.start();
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     let line = format!("{}\r\n", "x".repeat(76));
-    let mail = format!("From: {}\r\nTo: {}\r\nSubject: sixty megabytes\r\nMessage-ID: <{}@big.example>\r\n\r\n{}", jane.from(), desk.address(), unique(), line.repeat(60 * 1024 * 1024 / line.len()));
+    let mail = format!(
+        "From: {}\r\nTo: {}\r\nSubject: sixty megabytes\r\nMessage-ID: <{}@big.example>\r\n\r\n{}",
+        jane.from(),
+        desk.address(),
+        unique(),
+        line.repeat(60 * 1024 * 1024 / line.len())
+    );
     crate::people::hand_over(desk.host.port("smtp"), &jane.address, &[&desk.address()], mail.as_bytes());
     let relay = anna.gets("sixty megabytes");
     assert!(relay.raw.len() < 100_000);

@@ -96,7 +96,13 @@ pub struct Draft {
 
 impl Draft {
     pub fn new(to: &str, subject: &str, text: &str) -> Self {
-        Draft { to: to.to_owned(), envelope: vec![to.to_owned()], subject: subject.to_owned(), fields: Vec::new(), body: text.to_owned() }
+        Draft {
+            to: to.to_owned(),
+            envelope: vec![to.to_owned()],
+            subject: subject.to_owned(),
+            fields: Vec::new(),
+            body: text.to_owned(),
+        }
     }
 
     pub fn field(mut self, name: &str, value: &str) -> Self {
@@ -135,7 +141,9 @@ impl Draft {
             mail.push_str(&format!("Date: {}\n", jiff::fmt::rfc2822::to_string(&jiff::Zoned::now()).expect("a date")));
         }
         if !has("Content-Type") {
-            mail.push_str("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n");
+            mail.push_str(
+                "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n",
+            );
         }
         for (name, value) in &self.fields {
             mail.push_str(&format!("{name}: {value}\n"));
@@ -172,7 +180,10 @@ impl Person {
     /// Sends a mail; returns its Message-ID.
     pub fn sends(&self, draft: &Draft) -> String {
         let unique = format!("{}@{}", unique(), self.address.split('@').nth(1).expect("a domain"));
-        self.sends_raw(&draft.bytes(&self.from(), &unique), &draft.envelope.iter().map(String::as_str).collect::<Vec<_>>());
+        self.sends_raw(
+            &draft.bytes(&self.from(), &unique),
+            &draft.envelope.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
         format!("<{unique}>")
     }
 
@@ -205,7 +216,15 @@ impl Person {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             for letter in self.mailbox() {
-                let key = letter.path.file_name().expect("a name").to_string_lossy().split(':').next().unwrap_or_default().to_owned();
+                let key = letter
+                    .path
+                    .file_name()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .split(':')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 if !self.seen.borrow().contains(&key) && fits(&letter) {
                     self.seen.borrow_mut().insert(key);
                     return letter;

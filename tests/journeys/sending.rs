@@ -38,10 +38,17 @@ fn greylisted() {
     let grey = Person::new(&desk.host, "Grey", &address);
     grey.writes(&desk.address(), "Grey", "Do I hear from you?");
     desk.wait_for("a second attempt", |desk| {
-        desk.json(&["outbox", "list"]).as_array().expect("rows").iter().any(|r| r["recipient"] == address.as_str() && r["attempts"].as_u64() > Some(1))
+        desk.json(&["outbox", "list"])
+            .as_array()
+            .expect("rows")
+            .iter()
+            .any(|r| r["recipient"] == address.as_str() && r["attempts"].as_u64() > Some(1))
     });
     let row = desk.json(&["outbox", "list"])[0].clone();
-    assert_eq!((row["state"].as_str(), row["last_reply"].as_str().map(|r| r.contains("greylisted"))), (Some("queued"), Some(true)));
+    assert_eq!(
+        (row["state"].as_str(), row["last_reply"].as_str().map(|r| r.contains("greylisted"))),
+        (Some("queued"), Some(true))
+    );
     // a restart must not forget the row
     desk.stop();
     desk.host.forget_recipients(&line);
@@ -61,13 +68,19 @@ fn recipient_refused() {
     anna.sends(&relay.reply("We try."));
     let answer = || {
         let case = desk.case("1001");
-        case["messages"].as_array().expect("messages").iter().find(|m| m["standing"] == "agent").map(|m| m["deliveries"][0].clone())
+        case["messages"]
+            .as_array()
+            .expect("messages")
+            .iter()
+            .find(|m| m["standing"] == "agent")
+            .map(|m| m["deliveries"][0].clone())
     };
     desk.wait_for("a refusal", |_| answer().is_some_and(|d| d["state"] == "failed"));
     let delivery = answer().expect("the answer");
     assert_eq!((&delivery["status"], &delivery["recipient"]), (&"5.1.1".into(), &"nobody@refused.example".into()));
     desk.quiet();
-    let told: Vec<String> = anna.mailbox().iter().map(crate::people::Letter::text).filter(|t| t.contains("550 5.1.1")).collect();
+    let told: Vec<String> =
+        anna.mailbox().iter().map(crate::people::Letter::text).filter(|t| t.contains("550 5.1.1")).collect();
     assert_eq!(told.len(), 2, "of the acknowledgement and of the answer: {told:#?}");
 }
 
@@ -84,7 +97,8 @@ fn an_asynchronous_bounce_finds_its_case_and_tells_the_agent() {
     assert_eq!(told.reply_to(), relay.reply_to(), "the agent can answer in the same thread");
     desk.quiet();
     assert_eq!(desk.cases().len(), 1, "a report opens no case");
-    let kinds: Vec<String> = desk.case("1001")["events"].as_array().expect("events").iter().map(|e| e["kind"].to_string()).collect();
+    let kinds: Vec<String> =
+        desk.case("1001")["events"].as_array().expect("events").iter().map(|e| e["kind"].to_string()).collect();
     assert!(kinds.iter().any(|k| k.contains("undeliver") || k.contains("fail") || k.contains("bounce")), "{kinds:?}");
     desk.audit();
 }
@@ -146,7 +160,9 @@ fn an_answer_is_not_lost_when_the_daemon_stops_before_it_is_sent() {
     proxy.close();
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     anna.sends(&relay.reply("A second answer."));
-    desk.wait_for("the answer in the case", |desk| desk.case("1001")["messages"].as_array().is_some_and(|m| m.len() >= 4));
+    desk.wait_for("the answer in the case", |desk| {
+        desk.case("1001")["messages"].as_array().is_some_and(|m| m.len() >= 4)
+    });
     desk.stop();
     proxy.reopen();
     desk.start();

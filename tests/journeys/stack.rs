@@ -21,7 +21,9 @@ impl Host {
                 panic!("{story}: YESREPLY_MAILHOST is not set, and here no story may be skipped")
             }
             None => {
-                eprintln!("SKIPPED {story}: it needs a mail host; run tests/run, or deploy/mailhost FOLDER and set YESREPLY_MAILHOST=FOLDER");
+                eprintln!(
+                    "SKIPPED {story}: it needs a mail host; run tests/run, or deploy/mailhost FOLDER and set YESREPLY_MAILHOST=FOLDER"
+                );
                 None
             }
         }
@@ -30,7 +32,12 @@ impl Host {
     /// A private one, for stories that stop and start servers.
     pub fn private(folder: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mailhost");
-        let own = Command::new(script).arg(folder).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("start deploy/mailhost");
+        let own = Command::new(script)
+            .arg(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("start deploy/mailhost");
         let begun = Instant::now();
         while !folder.join("ports").exists() {
             assert!(begun.elapsed() < Duration::from_secs(60), "deploy/mailhost does not come up");
@@ -41,7 +48,11 @@ impl Host {
 
     fn at(folder: PathBuf, own: Option<Child>) -> Self {
         let text = std::fs::read_to_string(folder.join("ports")).expect("read the ports of the mail host");
-        let ports = text.lines().filter_map(|l| l.split_once('=')).map(|(n, p)| (n.to_owned(), p.parse().expect("a port"))).collect();
+        let ports = text
+            .lines()
+            .filter_map(|l| l.split_once('='))
+            .map(|(n, p)| (n.to_owned(), p.parse().expect("a port")))
+            .collect();
         Host { folder, ports, own }
     }
 
@@ -73,14 +84,19 @@ impl Host {
 
     /// Starts it again.
     pub fn start_dovecot(&self) {
-        let done = Command::new("dovecot").arg("-c").arg(self.folder.join("dovecot/dovecot.conf")).status().expect("start dovecot");
+        let done = Command::new("dovecot")
+            .arg("-c")
+            .arg(self.folder.join("dovecot/dovecot.conf"))
+            .status()
+            .expect("start dovecot");
         assert!(done.success());
     }
 
     /// Refuses or takes recipients from now on: a line of Postfix's regexp table.
     pub fn recipients(&self, line: &str) {
         use std::io::Write;
-        let mut file = std::fs::OpenOptions::new().append(true).open(self.folder.join("recipients")).expect("open recipients");
+        let mut file =
+            std::fs::OpenOptions::new().append(true).open(self.folder.join("recipients")).expect("open recipients");
         writeln!(file, "{line}").expect("write recipients");
         self.reload_postfix();
     }
@@ -95,7 +111,12 @@ impl Host {
     }
 
     fn reload_postfix(&self) {
-        let done = Command::new("postfix").arg("-c").arg(self.folder.join("postfix")).arg("reload").stderr(Stdio::null()).status();
+        let done = Command::new("postfix")
+            .arg("-c")
+            .arg(self.folder.join("postfix"))
+            .arg("reload")
+            .stderr(Stdio::null())
+            .status();
         assert!(done.expect("run postfix").success());
     }
 }
@@ -103,7 +124,8 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if let Some(mut own) = self.own.take() {
-            let _ = Command::new("doveadm").arg("-c").arg(self.folder.join("dovecot/dovecot.conf")).arg("stop").status();
+            let _ =
+                Command::new("doveadm").arg("-c").arg(self.folder.join("dovecot/dovecot.conf")).arg("stop").status();
             let _ = Command::new("kill").arg(own.id().to_string()).status();
             let _ = own.wait();
         }

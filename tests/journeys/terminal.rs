@@ -19,7 +19,14 @@ impl Terminal {
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
-        let done = Command::new("tmux").arg("-L").arg(&self.socket).arg("-f").arg("/dev/null").args(arguments).output().expect("run tmux");
+        let done = Command::new("tmux")
+            .arg("-L")
+            .arg(&self.socket)
+            .arg("-f")
+            .arg("/dev/null")
+            .args(arguments)
+            .output()
+            .expect("run tmux");
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
@@ -85,7 +92,16 @@ fn an_agent_answers_in_neomutt() {
     let answer = jane.gets("says neomutt");
     assert_eq!(answer.subject(), "Re: Where is my parcel?");
     let all = answer.everything();
-    for secret in [address.as_str(), "Agentson", "NeoMutt", "anna-laptop", "Your reply goes", "Owner:", "[#1001]", "due on Monday"] {
+    for secret in [
+        address.as_str(),
+        "Agentson",
+        "NeoMutt",
+        "anna-laptop",
+        "Your reply goes",
+        "Owner:",
+        "[#1001]",
+        "due on Monday",
+    ] {
         assert!(!all.contains(secret), "the customer's mail holds {secret}:\n{all}");
     }
     desk.quiet();
@@ -109,7 +125,18 @@ fn an_agent_answers_in_s_nail() {
     let script = "set quote\nreply 1\nIt comes tomorrow, says s-nail.\n~.\nquit\n";
     let mut child = Command::new("s-nail")
         .args(["-n", "-#", "-f"])
-        .args(["-S", "v15-compat", "-S", &format!("mta=smtp://127.0.0.1:{smtp}"), "-S", "reply-to-honour", "-S", "smtp-auth=none", "-S", &format!("from={}", anna.from())])
+        .args([
+            "-S",
+            "v15-compat",
+            "-S",
+            &format!("mta=smtp://127.0.0.1:{smtp}"),
+            "-S",
+            "reply-to-honour",
+            "-S",
+            "smtp-auth=none",
+            "-S",
+            &format!("from={}", anna.from()),
+        ])
         .arg(&mbox)
         .env("HOME", home.path())
         .stdin(std::process::Stdio::piped())

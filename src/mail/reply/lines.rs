@@ -39,48 +39,174 @@ const SIGNATURE_LINES_MAX: usize = 8;
 
 /// Words for "wrote", lower case.
 const WROTE: [&str; 26] = [
-    "wrote", "writes", "schrieb", "a écrit", "écrit", "schreef", "heeft geschreven", "escribió", "ha scritto", "scritto", "escreveu",
-    "napisał", "napisała", "pisze", "skrev", "kirjoitti", "napsal", "napsala", "пишет", "написал", "писал", "のメール", "書きました",
-    "写道", "님이 작성", "yazdı",
+    "wrote",
+    "writes",
+    "schrieb",
+    "a écrit",
+    "écrit",
+    "schreef",
+    "heeft geschreven",
+    "escribió",
+    "ha scritto",
+    "scritto",
+    "escreveu",
+    "napisał",
+    "napisała",
+    "pisze",
+    "skrev",
+    "kirjoitti",
+    "napsal",
+    "napsala",
+    "пишет",
+    "написал",
+    "писал",
+    "のメール",
+    "書きました",
+    "写道",
+    "님이 작성",
+    "yazdı",
 ];
 
 /// Beginnings of attributions, for those that are glued to words.
-const OPENERS: [&str; 14] =
-    ["On ", "Am ", "Le ", "El ", "Il ", "Op ", "Em ", "Den ", "W dniu ", "Dnia ", "Dne ", "Am\u{a0}", "Le\u{a0}", "On\u{a0}"];
+const OPENERS: [&str; 14] = [
+    "On ", "Am ", "Le ", "El ", "Il ", "Op ", "Em ", "Den ", "W dniu ", "Dnia ", "Dne ", "Am\u{a0}", "Le\u{a0}",
+    "On\u{a0}",
+];
 
 /// Labels of header blocks in quotes: author, then date, recipient and subject; lower case.
 const FROM_LABELS: [&str; 18] = [
-    "from", "von", "de", "van", "da", "från", "fra", "lähettäjä", "od", "от", "差出人", "发件人", "寄件者", "보낸 사람", "kimden",
-    "gönderen", "nadawca", "odesílatel",
+    "from",
+    "von",
+    "de",
+    "van",
+    "da",
+    "från",
+    "fra",
+    "lähettäjä",
+    "od",
+    "от",
+    "差出人",
+    "发件人",
+    "寄件者",
+    "보낸 사람",
+    "kimden",
+    "gönderen",
+    "nadawca",
+    "odesílatel",
 ];
 const OTHER_LABELS: [&str; 60] = [
-    "sent", "date", "to", "cc", "subject", "gesendet", "datum", "an", "betreff", "envoyé", "date d'envoi", "à", "objet", "verzonden",
-    "aan", "onderwerp", "enviado", "enviado el", "fecha", "para", "asunto", "inviato", "data", "a", "oggetto", "assunto", "wysłano",
-    "do", "temat", "skickat", "till", "ämne", "sendt", "dato", "til", "emne", "lähetetty", "päivämäärä", "vastaanottaja", "aihe",
-    "odesláno", "komu", "předmět", "отправлено", "дата", "кому", "тема", "送信日時", "宛先", "件名", "发送时间", "收件人", "主题",
-    "보낸 날짜", "받는 사람", "제목", "gönderildi", "kime", "konu", "reply-to",
+    "sent",
+    "date",
+    "to",
+    "cc",
+    "subject",
+    "gesendet",
+    "datum",
+    "an",
+    "betreff",
+    "envoyé",
+    "date d'envoi",
+    "à",
+    "objet",
+    "verzonden",
+    "aan",
+    "onderwerp",
+    "enviado",
+    "enviado el",
+    "fecha",
+    "para",
+    "asunto",
+    "inviato",
+    "data",
+    "a",
+    "oggetto",
+    "assunto",
+    "wysłano",
+    "do",
+    "temat",
+    "skickat",
+    "till",
+    "ämne",
+    "sendt",
+    "dato",
+    "til",
+    "emne",
+    "lähetetty",
+    "päivämäärä",
+    "vastaanottaja",
+    "aihe",
+    "odesláno",
+    "komu",
+    "předmět",
+    "отправлено",
+    "дата",
+    "кому",
+    "тема",
+    "送信日時",
+    "宛先",
+    "件名",
+    "发送时间",
+    "收件人",
+    "主题",
+    "보낸 날짜",
+    "받는 사람",
+    "제목",
+    "gönderildi",
+    "kime",
+    "konu",
+    "reply-to",
 ];
 
 /// Words between dashes that announce the original, lower case.
 const ORIGINAL: [&str; 18] = [
-    "original message", "original-nachricht", "ursprüngliche nachricht", "originalnachricht", "message d'origine", "message original",
-    "mensaje original", "messaggio originale", "oorspronkelijk bericht", "mensagem original", "wiadomość oryginalna",
-    "oryginalna wiadomość", "originalmeddelande", "oprindelig meddelelse", "alkuperäinen viesti", "původní zpráva",
-    "исходное сообщение", "原始邮件",
+    "original message",
+    "original-nachricht",
+    "ursprüngliche nachricht",
+    "originalnachricht",
+    "message d'origine",
+    "message original",
+    "mensaje original",
+    "messaggio originale",
+    "oorspronkelijk bericht",
+    "mensagem original",
+    "wiadomość oryginalna",
+    "oryginalna wiadomość",
+    "originalmeddelande",
+    "oprindelig meddelelse",
+    "alkuperäinen viesti",
+    "původní zpráva",
+    "исходное сообщение",
+    "原始邮件",
 ];
 
 /// Beginnings of signatures that phones write, lower case.
 const MOBILE: [&str; 20] = [
-    "sent from my ", "sent from mail for", "sent from yahoo mail", "sent from outlook", "get outlook for", "sent with proton",
-    "sent via ", "von meinem ", "gesendet von mein", "gesendet mit der", "envoyé de mon ", "envoyé depuis mon", "verstuurd vanaf mijn",
-    "verzonden vanaf mijn", "enviado desde mi ", "enviado do meu ", "inviato da ", "skickat från min", "sendt fra min", "wysłane z ",
+    "sent from my ",
+    "sent from mail for",
+    "sent from yahoo mail",
+    "sent from outlook",
+    "get outlook for",
+    "sent with proton",
+    "sent via ",
+    "von meinem ",
+    "gesendet von mein",
+    "gesendet mit der",
+    "envoyé de mon ",
+    "envoyé depuis mon",
+    "verstuurd vanaf mijn",
+    "verzonden vanaf mijn",
+    "enviado desde mi ",
+    "enviado do meu ",
+    "inviato da ",
+    "skickat från min",
+    "sendt fra min",
+    "wysłane z ",
 ];
 
 /// The classes of all lines. `strict`: an agent's mail, in which unknown lines below a frame are in doubt.
 #[must_use]
 pub fn classify(lines: &[Line], ours: &Shingles, shared: &Shingles, strict: bool) -> Vec<Class> {
-    let mut classes: Vec<Class> =
-        lines.iter().map(|l| if l.depth > 0 { Class::Quote } else { Class::Words }).collect();
+    let mut classes: Vec<Class> = lines.iter().map(|l| if l.depth > 0 { Class::Quote } else { Class::Words }).collect();
     let below = frames(lines, &mut classes, ours, shared);
     known_lines(lines, &mut classes, ours, shared, below, strict);
     signatures(lines, &mut classes);
@@ -151,7 +277,8 @@ fn is_ruler(text: &str) -> bool {
 fn is_original(text: &str) -> bool {
     let text = text.trim();
     let lower = text.trim_matches(['-', ' ', '_', '=', '>']).to_lowercase();
-    (text.starts_with("--") || text.starts_with("__") || text.starts_with("==")) && ORIGINAL.iter().any(|w| lower.starts_with(w))
+    (text.starts_with("--") || text.starts_with("__") || text.starts_with("=="))
+        && ORIGINAL.iter().any(|w| lower.starts_with(w))
 }
 
 fn label(text: &str) -> Option<String> {
@@ -163,10 +290,7 @@ fn label(text: &str) -> Option<String> {
 
 /// `From:` and at least two of date, recipient and subject in the lines after it.
 fn header_block(lines: &[Line], index: usize) -> bool {
-    let is_from = lines
-        .get(index)
-        .and_then(|l| label(&l.text))
-        .is_some_and(|l| FROM_LABELS.contains(&l.as_str()));
+    let is_from = lines.get(index).and_then(|l| label(&l.text)).is_some_and(|l| FROM_LABELS.contains(&l.as_str()));
     is_from && {
         let others = lines
             .iter()
@@ -199,7 +323,8 @@ fn attribution(lines: &[Line], index: usize, ours: &Shingles, shared: &Shingles)
         }
         if is_attribution(&joined) {
             let next = first_text(lines, at.saturating_add(1));
-            let fits = next.is_none_or(|l| l.depth > 0 || is_marker(&l.text) || ours.holds(&l.text) || shared.holds(&l.text));
+            let fits =
+                next.is_none_or(|l| l.depth > 0 || is_marker(&l.text) || ours.holds(&l.text) || shared.holds(&l.text));
             return fits.then_some(length);
         }
     }
@@ -222,7 +347,8 @@ fn is_attribution(text: &str) -> bool {
     }
     let lower = head.to_lowercase();
     let wrote = WROTE.iter().any(|w| lower.ends_with(w) || lower.contains(&format!("{w} ")));
-    let names = lower.contains('@') || head.chars().filter(char::is_ascii_digit).count() >= 3 || lower.contains(" via ");
+    let names =
+        lower.contains('@') || head.chars().filter(char::is_ascii_digit).count() >= 3 || lower.contains(" via ");
     let dated = lower.contains('@') && head.chars().filter(char::is_ascii_digit).count() >= 4 && opens(head);
     (wrote && (names || opens(head))) || dated
 }
@@ -284,9 +410,8 @@ fn known_lines(
 /// `-- ` and what follows it up to a quote or frame; `---` before a short end; what phones write.
 fn signatures(lines: &[Line], classes: &mut [Class]) {
     let is_words = |classes: &[Class], index: usize| classes.get(index) == Some(&Class::Words);
-    let end_of = |classes: &[Class], start: usize| {
-        (start..lines.len()).find(|i| !is_words(classes, *i)).unwrap_or(lines.len())
-    };
+    let end_of =
+        |classes: &[Class], start: usize| (start..lines.len()).find(|i| !is_words(classes, *i)).unwrap_or(lines.len());
     let mut index = 0usize;
     while index < lines.len() {
         let text = lines.get(index).map(|l| l.text.as_str()).unwrap_or_default();
@@ -300,7 +425,9 @@ fn signatures(lines: &[Line], classes: &mut [Class]) {
         let separator = text == "-- " || text.trim_end() == "--";
         let ruler = matches!(text.trim(), "---" | "----" | "—" | "__") && short;
         let lower = text.trim().to_lowercase();
-        let phone = lower.len() < 80 && MOBILE.iter().any(|m| lower.starts_with(m)) && tail.iter().all(|l| l.text.trim().is_empty());
+        let phone = lower.len() < 80
+            && MOBILE.iter().any(|m| lower.starts_with(m))
+            && tail.iter().all(|l| l.text.trim().is_empty());
         if separator || ruler || phone {
             for slot in index..end {
                 set(classes, slot, Class::Signature);

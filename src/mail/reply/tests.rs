@@ -27,8 +27,14 @@ fn r43_answers_above_and_below_the_quote() {
     for text in [
         format!("It leaves today.\n\n{attribution}{}", quoted_relay("> ")),
         format!("{attribution}{}\nIt leaves today.\n", quoted_relay("> ")),
-        format!("It leaves today.\nOn 2026-11-21 23:58, Jane Doe via Shop Support wrote:\n{}\n-- \nAnna", quoted_relay(">")),
-        format!("Jane Doe via Shop Support <support@shop.example> wrote:\n\n{}\nIt leaves today.\n-- \nAnna\n", quoted_relay("> ")),
+        format!(
+            "It leaves today.\nOn 2026-11-21 23:58, Jane Doe via Shop Support wrote:\n{}\n-- \nAnna",
+            quoted_relay(">")
+        ),
+        format!(
+            "Jane Doe via Shop Support <support@shop.example> wrote:\n\n{}\nIt leaves today.\n-- \nAnna\n",
+            quoted_relay("> ")
+        ),
         format!("It leaves today.\n-- \nAnna\n\n{attribution}{}", quoted_relay("> ")),
         format!("It leaves today.\n---\nAnna\n\n{attribution}{}", quoted_relay("> ")),
     ] {
@@ -50,7 +56,8 @@ fn r43_outlook_quotes_without_marks() {
 #[test]
 fn r43_what_cannot_be_told_apart_is_in_doubt() {
     let head = "-----Original Message-----\n";
-    let reading = agent(&format!("It leaves today.\n\n{head}{RELAY}\nPlease ignore my colleague, she has no idea.\n"), None);
+    let reading =
+        agent(&format!("It leaves today.\n\n{head}{RELAY}\nPlease ignore my colleague, she has no idea.\n"), None);
     assert_eq!(reading.doubtful, ["Please ignore my colleague, she has no idea."]);
 }
 
@@ -95,7 +102,10 @@ fn a_glued_attribution_is_cut_off() {
 
 #[test]
 fn r41_commands_are_found_wherever_the_words_stand() {
-    let text = format!("On Sat, Nov 21, 2026, Jane Doe via Shop Support wrote:\n{}\n#note\nSend her a new one.\n", quoted_relay("> "));
+    let text = format!(
+        "On Sat, Nov 21, 2026, Jane Doe via Shop Support wrote:\n{}\n#note\nSend her a new one.\n",
+        quoted_relay("> ")
+    );
     assert_eq!(agent(&text, None).words, "#note\nSend her a new one.");
 }
 
@@ -105,9 +115,18 @@ fn a_customers_words_are_kept_in_doubt() {
     let known = Known { ours: &[], shared: &[ours] };
     for (text, words) in [
         ("Thank you!\n\nOn Friday, Anna at Shop Support wrote:\n> Hello Jane, it leaves today.\n", "Thank you!"),
-        ("Thank you!\n\nSent from my iPhone\n\n> On 24 Nov 2026, at 10:00, Anna wrote:\n>\n> Hello Jane\n", "Thank you!"),
-        ("Am 24.11.2026 um 10:00 schrieb Anna at Shop Support <support+x@shop.example>:\n> You will have it on Friday.\nWhich Friday?\n", "Which Friday?"),
-        ("Nobody wrote: that is what I wrote:\nmy text goes on", "Nobody wrote: that is what I wrote:\nmy text goes on"),
+        (
+            "Thank you!\n\nSent from my iPhone\n\n> On 24 Nov 2026, at 10:00, Anna wrote:\n>\n> Hello Jane\n",
+            "Thank you!",
+        ),
+        (
+            "Am 24.11.2026 um 10:00 schrieb Anna at Shop Support <support+x@shop.example>:\n> You will have it on Friday.\nWhich Friday?\n",
+            "Which Friday?",
+        ),
+        (
+            "Nobody wrote: that is what I wrote:\nmy text goes on",
+            "Nobody wrote: that is what I wrote:\nmy text goes on",
+        ),
         ("> it leaves today\nGood.\n> on Friday\nToo late.", "> it leaves today\nGood.\n> on Friday\nToo late."),
         ("I like dashes\n--- like these, in text\nand go on", "I like dashes\n--- like these, in text\nand go on"),
     ] {
@@ -118,7 +137,9 @@ fn a_customers_words_are_kept_in_doubt() {
 #[test]
 fn reading_takes_linear_time() {
     let started = std::time::Instant::now();
-    for text in [">".repeat(400_000), "On x at y ".repeat(40_000), "On x wrote:\n".repeat(30_000), "a\n> b\n".repeat(60_000)] {
+    for text in
+        [">".repeat(400_000), "On x at y ".repeat(40_000), "On x wrote:\n".repeat(30_000), "a\n> b\n".repeat(60_000)]
+    {
         let _ = agent(&text, None);
         let _ = read_customer(&text, None, &Known::default());
     }
