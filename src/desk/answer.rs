@@ -113,6 +113,21 @@ fn has_answered(known: &CaseView, agent: &Agent) -> bool {
     known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.author == agent.name)
 }
 
+/// Lines at the end in which a signature may stand.
+const SIGNATURE_LINES: usize = 8;
+
+/// Does every line that names this address look like a line of a signature? In a sentence of the agent's it is meant,
+/// and taking it out would send something else than was written.
+fn only_in_a_signature(words: &str, address: &str) -> bool {
+    let lines: Vec<&str> = words.lines().filter(|l| !l.trim().is_empty()).collect();
+    let end = lines.len().saturating_sub(SIGNATURE_LINES);
+    lines.iter().enumerate().filter(|(_, l)| l.to_ascii_lowercase().contains(address)).all(|(at, line)| {
+        let rest = line.to_ascii_lowercase().replace("mailto:", "").replace(address, "");
+        let bare = !rest.chars().any(char::is_alphanumeric);
+        at >= end && (bare || rest.contains(['|', '•', '·', '–', ':', '/', '<', '(', '[']))
+    })
+}
+
 /// The words without the agent's registered addresses (R46), and whether one was there.
 fn without_private_addresses(reading: &Reading, agent: &Agent) -> (String, String, bool) {
     let fragment = match &reading.words_html {
@@ -122,7 +137,8 @@ fn without_private_addresses(reading: &Reading, agent: &Agent) -> (String, Strin
     let mut words = reading.words.clone();
     let mut words_html = fragment;
     let mut lost = false;
-    for address in &agent.addresses {
+    let in_a_signature = |a: &&crate::mail::Address| only_in_a_signature(&reading.words, &a.to_string().to_ascii_lowercase());
+    for address in agent.addresses.iter().filter(in_a_signature) {
         for text in [&mut words, &mut words_html] {
             let shorter = without(text, &address.to_string());
             lost |= shorter != *text;

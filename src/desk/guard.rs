@@ -51,6 +51,7 @@ impl Guard<'_> {
             draft.subject.clone(),
             names.join("\n"),
             draft.text.clone(),
+            percent_decoded(&draft.text),
             draft.html.clone(),
             percent_decoded(&draft.html),
             shown.clone(),

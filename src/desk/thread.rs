@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use crate::mail::MessageId;
-use crate::mail::references::reply_subject;
+use crate::mail::references::{reply_subject, without_reply_prefixes};
 
 use super::case::{Case, Entry};
 
@@ -25,7 +25,7 @@ pub fn answer_subject(parent: &str) -> String {
 /// Subject of what agents get: constant, whatever the customer makes of theirs.
 #[must_use]
 pub fn relay_subject(case: &Case, first: bool) -> String {
-    let subject = format!("[#{}] {}", case.reference, case.subject);
+    let subject = format!("[#{}] {}", case.reference, without_reply_prefixes(&case.subject));
     if first { subject } else { format!("Re: {subject}") }
 }
 

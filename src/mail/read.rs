@@ -73,7 +73,7 @@ impl Fields {
                 let range =
                     usize::try_from(header.offset_start).unwrap_or(0)..usize::try_from(header.offset_end).unwrap_or(0);
                 let value = String::from_utf8_lossy(raw.get(range).unwrap_or_default());
-                (header.name().to_ascii_lowercase(), text::header(&value))
+                (header.name().to_ascii_lowercase(), text::field(&value))
             })
             .collect();
         Fields(list)

@@ -83,11 +83,17 @@ pub fn base_subject(subject: &str) -> String {
 /// One `Re: ` before the subject without its answer prefixes; what is forwarded stays visible, foreign tags too.
 #[must_use]
 pub fn reply_subject(subject: &str) -> String {
+    format!("Re: {}", without_reply_prefixes(subject))
+}
+
+/// A subject without its answer prefixes.
+#[must_use]
+pub fn without_reply_prefixes(subject: &str) -> &str {
     let mut rest = subject.trim();
     while let Some(shorter) = without_prefix(rest, &REPLY) {
         rest = shorter;
     }
-    format!("Re: {rest}")
+    rest
 }
 
 /// `Re:`, `RE[2]:`, `AW :`, `回复：`.

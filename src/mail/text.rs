@@ -5,17 +5,29 @@
 
 /// Characters of one header text.
 const HEADER_CHARS_MAX: usize = 998;
+/// Characters of a field that is not shown, like References.
+const FIELD_CHARS_MAX: usize = 65_536;
 /// Characters of a file name.
 const FILE_NAME_CHARS_MAX: usize = 200;
 
 /// Text of a header field: one line, no controls, white space folded.
 #[must_use]
 pub fn header(text: &str) -> String {
+    one_line(text, HEADER_CHARS_MAX)
+}
+
+/// A whole field as it stands: lists of ids and traces are longer than what people read.
+#[must_use]
+pub fn field(text: &str) -> String {
+    one_line(text, FIELD_CHARS_MAX)
+}
+
+fn one_line(text: &str, chars_max: usize) -> String {
     let spaced: String = text
         .chars()
         .map(|c| if is_break(c) || c == '\t' { ' ' } else { c })
         .filter(|c| !is_hidden(*c))
-        .take(HEADER_CHARS_MAX)
+        .take(chars_max)
         .collect();
     fold(&spaced)
 }

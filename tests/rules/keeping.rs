@@ -1,0 +1,103 @@
+//! R62 and R90 to R92: uncertain sends, no agents, old mail, originals.
+
+use yesreply::store::types::Settlement;
+
+use crate::desk::{Desk, one_to, to};
+use crate::letter::Draft;
+
+const JANE: &str = "Jane Doe <jane@customer.example>";
+const ANNA: &str = "Anna <anna@agents.example>";
+
+#[tokio::test]
+async fn r62_an_uncertain_mail_is_sent_again_with_the_same_bytes() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let first = desk.claims().await;
+    for sent in &first {
+        assert!(desk.flow.data_started(sent.id, sent.attempt).await.expect("start"));
+        let settlement = Settlement::Uncertain { at_ms: Some(0), reply: "cut after the dot".to_owned() };
+        desk.flow.settle(sent.id, sent.attempt, settlement).await.expect("settle");
+    }
+    let second = desk.sends().await;
+    assert_eq!(first.len(), second.len());
+    for sent in &first {
+        let again = second.iter().find(|s| s.id == sent.id).expect("the same row");
+        assert_eq!(again.letter.raw, sent.letter.raw);
+        assert!(again.attempt > sent.attempt);
+    }
+    // the first attempt has lost its lease: what it says late changes nothing
+    let late = Settlement::Failed { status: "5.0.0".to_owned(), reply: "late".to_owned() };
+    desk.flow.settle(first[0].id, first[0].attempt, late).await.expect("settle");
+    assert!(!desk.flow.data_started(first[0].id, first[0].attempt).await.expect("start"));
+    let rows = desk.flow.store().outbox(true, 100).await.expect("the outbox");
+    assert!(rows.iter().all(|r| r.state == "sent"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn r62_held_where_the_config_says_so() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    for sent in desk.claims().await {
+        let settlement = Settlement::Uncertain { at_ms: None, reply: "cut after the dot".to_owned() };
+        desk.flow.settle(sent.id, sent.attempt, settlement).await.expect("settle");
+    }
+    assert!(desk.sends().await.is_empty());
+    let rows = desk.flow.store().outbox(false, 100).await.expect("the outbox");
+    let ids: Vec<i64> = rows.iter().map(|r| r.id).collect();
+    assert!(rows.iter().all(|r| r.state == "held"), "{rows:?}");
+    desk.flow.store().outbox_retry(&ids, 0).await.expect("retry");
+    assert_eq!(desk.sends().await.len(), ids.len(), "an operator may send them");
+}
+
+#[tokio::test]
+async fn r90_mail_without_agents_is_a_new_case_and_the_first_agent_gets_it() {
+    let mut desk = Desk::without_agents().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let case = desk.case().await;
+    assert_eq!(case.listed.case.status.word(), "new");
+    assert!(case.log.iter().any(|l| l.rule == "R90"), "{:?}", case.log);
+    let desk = desk.staffed().await;
+    let sent = desk.sends().await;
+    assert!(one_to(&sent, "anna@agents.example").text().contains("Where is it?"));
+    let desk = desk.staffed().await;
+    assert!(desk.sends().await.is_empty(), "once");
+}
+
+#[tokio::test]
+async fn r91_old_mail_opens_cases_and_nothing_leaves_but_one_summary() {
+    let mut desk = Desk::new().await;
+    for number in 0..3 {
+        let draft = Draft::new("support@shop.example", &format!("old {number}"), "Old words.");
+        desk.takes("support", draft.bytes(JANE, &format!("{number}@old.example")).as_bytes(), true).await;
+    }
+    assert!(desk.sends().await.is_empty());
+    assert_eq!(desk.cases().await.len(), 3);
+    let cursor = desk.cursor("support", 3);
+    desk.flow.old_mail_taken(&cursor).await.expect("a summary");
+    desk.flow.old_mail_taken(&cursor).await.expect("once");
+    let sent = desk.sends().await;
+    assert!(to(&sent, "jane@customer.example").is_empty());
+    assert!(one_to(&sent, "anna@agents.example").text().contains('3'));
+    // a reply to an old case is new mail like any other
+    desk.gets(JANE, &Draft::new("support@shop.example", "Re: [#1002]", "Is anybody reading this?")).await;
+    let sent = desk.sends().await;
+    assert!(one_to(&sent, "anna@agents.example").text().contains("Is anybody reading this?"));
+}
+
+#[tokio::test]
+async fn r92_the_whole_mail_can_be_had() {
+    let mut desk = Desk::new().await;
+    let draft = Draft::new("support@shop.example", "Parcel", "Where is it?\n\nOn Monday you wrote:\n> something that was cut");
+    let bytes = draft.bytes(JANE, "whole@writer.example");
+    desk.arrives("support", bytes.as_bytes()).await;
+    let case = desk.case().await;
+    let original = desk.flow.store().original(case.entries[0].0).await.expect("the store").expect("a mail");
+    assert_eq!(String::from_utf8_lossy(&original), bytes);
+    let sent = desk.sends().await;
+    let relay = one_to(&sent, "anna@agents.example").clone();
+    desk.gets(ANNA, &relay.reply("#original")).await;
+    let sent = desk.sends().await;
+    assert!(to(&sent, "jane@customer.example").is_empty());
+    let got = one_to(&sent, "anna@agents.example");
+    assert!(got.everything().contains("something that was cut"), "{got:?}");
+}

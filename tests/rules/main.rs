@@ -1,0 +1,24 @@
+//! The rules of the desk (`docs/rules.md`), each by its number, through the one door and the real store.
+//!
+//! Rules that are decided in one pure file have their test there: R1 in `desk/token.rs`, R61 in `smtp/retry.rs`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that cannot go on fails, with the reason"
+)]
+
+mod desk;
+#[path = "../letter/mod.rs"]
+mod letter;
+
+mod addresses;
+mod agents;
+mod automatic;
+mod cases;
+mod customers;
+mod keeping;
+mod reports;
+mod threads;

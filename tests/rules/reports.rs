@@ -1,0 +1,102 @@
+//! R63: delivery status reports.
+
+use crate::desk::{Desk, Sent, one_to};
+use crate::letter::Draft;
+
+const JANE: &str = "Jane Doe <jane@customer.example>";
+const ANNA: &str = "Anna <anna@agents.example>";
+
+/// A report as Postfix writes it.
+fn report(to: &str, recipient: &str, action: &str, status: &str, embedded: &str) -> Draft {
+    let body = format!(
+        "--b\nContent-Type: text/plain\n\nI could not deliver your mail.\n\n--b\nContent-Type: message/delivery-status\n\n\
+         Reporting-MTA: dns; mx.example\n\nFinal-Recipient: rfc822; {recipient}\nAction: {action}\nStatus: {status}\n\
+         Diagnostic-Code: smtp; 550 {status} user unknown\n\n--b\nContent-Type: message/rfc822\n\n{embedded}\n--b--\n"
+    );
+    Draft::new(to, "Undelivered Mail Returned to Sender", &body)
+        .field("Return-Path", "<>")
+        .field("Auto-Submitted", "auto-replied")
+        .field("MIME-Version", "1.0")
+        .field("Content-Type", "multipart/report; report-type=delivery-status; boundary=b")
+}
+
+fn header_of(sent: &Sent) -> String {
+    let text = String::from_utf8_lossy(&sent.letter.raw).replace("\r\n", "\n");
+    text.split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+async fn answered(desk: &mut Desk) -> (Sent, String) {
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let sent = desk.sends().await;
+    let relay = one_to(&sent, "anna@agents.example").clone();
+    desk.gets(ANNA, &relay.reply("Tomorrow.")).await;
+    let sent = desk.sends().await;
+    let answer = sent.iter().find(|s| s.recipient == "jane@customer.example").expect("the answer").clone();
+    (answer, relay.reply_to())
+}
+
+const DAEMON: &str = "MAILER-DAEMON@mx.example";
+
+#[tokio::test]
+async fn r63_a_report_to_a_bounce_token_finds_its_case_and_tells_the_agent() {
+    let mut desk = Desk::new().await;
+    let (answer, annas) = answered(&mut desk).await;
+    let bounce = answer.reverse_path.clone().expect("a reverse-path");
+    desk.gets(DAEMON, &report(&bounce, "jane@customer.example", "failed", "5.1.1", "Subject: nothing of use\n")).await;
+    let sent = desk.sends().await;
+    assert_eq!(sent.len(), 1, "the agent alone: {sent:?}");
+    let told = one_to(&sent, "anna@agents.example");
+    assert!(told.text().contains("jane@customer.example") && told.text().contains("5.1.1"), "{}", told.text());
+    assert_eq!(told.reply_to(), annas);
+    let case = desk.case().await;
+    let delivery = case.deliveries.iter().find(|d| d.recipient == "jane@customer.example" && d.status == "5.1.1");
+    assert_eq!(delivery.map(|d| d.state.as_str()), Some("failed"), "{:?}", case.deliveries);
+}
+
+#[tokio::test]
+async fn r63_a_report_that_embeds_an_id_of_ours_counts_too() {
+    let mut desk = Desk::new().await;
+    let (answer, _) = answered(&mut desk).await;
+    desk.gets(DAEMON, &report("support@shop.example", "jane@customer.example", "failed", "5.1.1", &header_of(&answer))).await;
+    one_to(&desk.sends().await, "anna@agents.example");
+    assert_eq!(desk.cases().await.len(), 1);
+}
+
+#[tokio::test]
+async fn r63_a_report_about_nothing_of_ours_changes_nothing() {
+    let mut desk = Desk::new().await;
+    answered(&mut desk).await;
+    let before = desk.case().await;
+    let embedded = "Message-ID: <forged@shop.example>\nSubject: Parcel\n";
+    desk.gets(DAEMON, &report("support@shop.example", "jane@customer.example", "failed", "5.1.1", embedded)).await;
+    assert!(desk.sends().await.is_empty());
+    let after = desk.case().await;
+    assert_eq!((before.entries.len(), before.deliveries.len()), (after.entries.len(), after.deliveries.len()));
+    assert!(after.deliveries.iter().all(|d| d.state == "sent"));
+}
+
+#[tokio::test]
+async fn r63_a_failed_relay_goes_to_the_others() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let sent = desk.sends().await;
+    let relay = sent.iter().find(|s| s.recipient == "anna@agents.example").expect("a relay");
+    let bounce = relay.reverse_path.clone().expect("a reverse-path");
+    desk.gets(DAEMON, &report(&bounce, "anna@agents.example", "failed", "5.1.1", "")).await;
+    let sent = desk.sends().await;
+    assert!(sent.iter().all(|s| s.recipient == "bob@agents.example"), "customers hear nothing of it: {sent:?}");
+    let case = desk.case().await;
+    assert!(case.deliveries.iter().any(|d| d.recipient == "anna@agents.example" && d.state == "failed"), "{:?}", case.deliveries);
+}
+
+#[tokio::test]
+async fn r63_delayed_is_a_line_in_the_case() {
+    let mut desk = Desk::new().await;
+    let (answer, _) = answered(&mut desk).await;
+    let bounce = answer.reverse_path.clone().expect("a reverse-path");
+    desk.gets(DAEMON, &report(&bounce, "jane@customer.example", "delayed", "4.4.1", "")).await;
+    assert!(desk.sends().await.is_empty());
+    let case = desk.case().await;
+    assert!(case.log.iter().any(|l| l.kind.contains("delay")), "{:?}", case.log);
+    assert!(case.deliveries.iter().all(|d| d.state == "sent"));
+}
