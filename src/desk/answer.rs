@@ -137,7 +137,8 @@ fn without_private_addresses(reading: &Reading, agent: &Agent) -> (String, Strin
     let mut words = reading.words.clone();
     let mut words_html = fragment;
     let mut lost = false;
-    let in_a_signature = |a: &&crate::mail::Address| only_in_a_signature(&reading.words, &a.to_string().to_ascii_lowercase());
+    let in_a_signature =
+        |a: &&crate::mail::Address| only_in_a_signature(&reading.words, &a.to_string().to_ascii_lowercase());
     for address in agent.addresses.iter().filter(in_a_signature) {
         for text in [&mut words, &mut words_html] {
             let shorter = without(text, &address.to_string());

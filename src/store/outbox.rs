@@ -42,7 +42,8 @@ pub async fn release_leases(connection: &mut AnyConnection, now_ms: i64) -> sqlx
     Ok(())
 }
 
-/// Claims due rows, in the order of R60.
+/// Claims due rows, in the order of R60. The conditions stand twice: PostgreSQL looks at the outer ones again after it
+/// has waited for another claim of the same row, and not at those of the subquery.
 ///
 /// # Errors
 /// The database's.
@@ -60,6 +61,7 @@ pub async fn claim(
          WHERE id IN (SELECT id FROM outbox
                       WHERE mailbox = $2 AND state IN ('queued', 'uncertain') AND next_attempt_at <= $3
                       ORDER BY priority, next_attempt_at, id LIMIT $4)
+           AND state IN ('queued', 'uncertain') AND next_attempt_at <= $3
          RETURNING id, attempt, attempts, reverse_path, recipient, message_id, bytes, splices, created_at, uncertain, priority",
     )
     .bind(now_ms.saturating_add(lease_ms))

@@ -39,7 +39,11 @@ async fn r3_each_side_has_its_own_stable_id_and_nothing_of_the_other() {
     let (ack, relay) = (one_to(&sent, "jane@customer.example"), one_to(&sent, "anna@agents.example"));
     assert_ne!(ack.field("X-Yesreply-Case"), relay.field("X-Yesreply-Case"));
     for letter in [ack, relay] {
-        assert!(letter.field("References").contains(&letter.field("X-Yesreply-Case")), "{}", letter.field("References"));
+        assert!(
+            letter.field("References").contains(&letter.field("X-Yesreply-Case")),
+            "{}",
+            letter.field("References")
+        );
     }
     desk.gets(ANNA, &relay.reply("Tomorrow.")).await;
     let sent = desk.sends().await;
@@ -48,7 +52,9 @@ async fn r3_each_side_has_its_own_stable_id_and_nothing_of_the_other() {
     assert_eq!(answer.field("From").replace('"', ""), "Anna at Shop Support <support@shop.example>");
     let agents_id = relay.message_id();
     let all = answer.everything();
-    for secret in [agents_id.trim_matches(['<', '>']), "support+a", &relay.field("X-Yesreply-Case"), &relay.field("Thread-Index")] {
+    for secret in
+        [agents_id.trim_matches(['<', '>']), "support+a", &relay.field("X-Yesreply-Case"), &relay.field("Thread-Index")]
+    {
         assert!(!all.contains(secret), "{secret} stands in the customer's mail");
     }
 }
@@ -87,7 +93,11 @@ async fn r5_the_reverse_path_is_what_the_relay_takes() {
     let cases = [
         ("", "support+b", "support+b"),
         ("smtp = { host = \"localhost\", reverse_path = \"address\" }", "support@", ""),
-        ("smtp = { host = \"localhost\", reverse_path = \"address\", null_reverse_path = false }", "support@", "support@"),
+        (
+            "smtp = { host = \"localhost\", reverse_path = \"address\", null_reverse_path = false }",
+            "support@",
+            "support@",
+        ),
     ];
     for (settings, of_relay, of_acknowledgement) in cases {
         let mut desk = Desk::smtp(settings).await;

@@ -130,8 +130,20 @@ async fn r46_the_mail_is_built_new_from_an_allow_list() {
     let names: Vec<String> = answers[0].parsed().headers().iter().map(|h| h.name().to_owned()).collect();
     for name in &names {
         let allowed = [
-            "From", "To", "Reply-To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "X-Yesreply-Case",
-            "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Thread-Topic", "Thread-Index",
+            "From",
+            "To",
+            "Reply-To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "In-Reply-To",
+            "References",
+            "X-Yesreply-Case",
+            "MIME-Version",
+            "Content-Type",
+            "Content-Transfer-Encoding",
+            "Thread-Topic",
+            "Thread-Index",
         ];
         assert!(allowed.iter().any(|a| a.eq_ignore_ascii_case(name)), "{name} leaves: {names:?}");
     }
@@ -175,5 +187,9 @@ async fn r41_an_unknown_command_stops_the_whole_reply() {
     assert!(told.contains("Goodbye Jane.") && told.contains("#close"), "text, reason and the nearest word:\n{told}");
     desk.gets(ANNA, &annas.reply("##1 is a number.\n\nYour order is #77.")).await;
     let answers = to_jane(&desk).await;
-    assert!(answers[0].text().contains("#1 is a number.") && answers[0].text().contains("#77"), "{}", answers[0].text());
+    assert!(
+        answers[0].text().contains("#1 is a number.") && answers[0].text().contains("#77"),
+        "{}",
+        answers[0].text()
+    );
 }

@@ -39,7 +39,8 @@ async fn r50_never_to_machines_lists_and_ourselves() {
         let mut desk = Desk::new().await;
         desk.gets(from, &draft).await;
         let sent = desk.sends().await;
-        let automatic: Vec<&String> = sent.iter().map(|s| &s.recipient).filter(|r| !r.ends_with("@agents.example")).collect();
+        let automatic: Vec<&String> =
+            sent.iter().map(|s| &s.recipient).filter(|r| !r.ends_with("@agents.example")).collect();
         assert!(automatic.is_empty(), "{what} was acknowledged: {automatic:?}");
     }
 }
@@ -138,7 +139,12 @@ async fn r53_vacation_replies_stay_silent_entries_and_who_left_is_shown() {
     desk.gets(JANE, &question()).await;
     let sent = desk.sends().await;
     let acknowledgement = one_to(&sent, "jane@customer.example").clone();
-    let vacation = |words: &str| acknowledgement.reply(words).subject("Automatic reply: We have your message").field("Auto-Submitted", "auto-replied");
+    let vacation = |words: &str| {
+        acknowledgement
+            .reply(words)
+            .subject("Automatic reply: We have your message")
+            .field("Auto-Submitted", "auto-replied")
+    };
     desk.gets(JANE, &vacation("I am on holiday.")).await;
     assert!(desk.sends().await.is_empty());
     assert!(desk.case().await.entries.iter().any(|(_, e)| e.silent && e.text.contains("on holiday")));

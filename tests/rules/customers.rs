@@ -45,7 +45,11 @@ async fn r20_another_reply_to_and_every_cc_are_suggestions_only() {
     assert_eq!(customer, "jane@customer.example");
     let sent = desk.sends().await;
     let relay = one_to(&sent, "anna@agents.example");
-    assert!(relay.text().contains("evil@elsewhere.example") && relay.text().contains("max@customer.example"), "{}", relay.text());
+    assert!(
+        relay.text().contains("evil@elsewhere.example") && relay.text().contains("max@customer.example"),
+        "{}",
+        relay.text()
+    );
     let reply = relay.reply("Tomorrow.");
     desk.gets(ANNA, &reply).await;
     let sent = desk.sends().await;
@@ -65,9 +69,16 @@ async fn r21_customers_compare_without_case_and_agents_exactly() {
     desk.sends().await;
     // a look-alike of the agent's address is not the agent
     desk.gets("Ànna <ànna@agents.example>", &relay.reply("Not Anna.")).await;
-    assert!(!desk.sends().await.iter().any(|s| s.recipient.starts_with("jane") && s.letter.text().contains("Not Anna")));
+    assert!(
+        !desk.sends().await.iter().any(|s| s.recipient.starts_with("jane") && s.letter.text().contains("Not Anna"))
+    );
     desk.gets("Anna <ANNA@Agents.Example>", &relay.reply("Anna.")).await;
-    assert!(desk.sends().await.iter().any(|s| s.recipient.to_lowercase().starts_with("jane") && s.letter.text().contains("Anna.")));
+    assert!(
+        desk.sends()
+            .await
+            .iter()
+            .any(|s| s.recipient.to_lowercase().starts_with("jane") && s.letter.text().contains("Anna."))
+    );
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use yesreply::store::Store;
 use yesreply::store::cases::{Filter, Whole};
 use yesreply::store::types::{Claimed, Content, Cursor, FetchedMail, IntakeBatch, Settlement};
 
+use crate::database;
 use crate::letter::{Draft, Letter, unique};
 
 pub struct Desk {
@@ -108,7 +109,8 @@ impl Desk {
 
     async fn open(folder: TempDir, text: &str) -> Self {
         let path = folder.path().join("yesreply.toml");
-        std::fs::write(&path, text.replace("FOLDER", &folder.path().display().to_string())).expect("write the config");
+        let text = text.replace("sqlite:FOLDER/desk.db", &database::url(folder.path()).await);
+        std::fs::write(&path, text).expect("write the config");
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("mode 600");
         let config = Config::load(&path).unwrap_or_else(|findings| panic!("{findings:#?}"));
         let store = Store::open(&config.file.database.url).await.expect("the store");
@@ -247,6 +249,11 @@ pub fn to<'a>(sent: &'a [Sent], address: &str) -> Vec<&'a Letter> {
 /// The one mail that went to this address.
 pub fn one_to<'a>(sent: &'a [Sent], address: &str) -> &'a Letter {
     let all = to(sent, address);
-    assert_eq!(all.len(), 1, "mails to {address}: {:#?}", sent.iter().map(|s| (&s.recipient, s.letter.subject())).collect::<Vec<_>>());
+    assert_eq!(
+        all.len(),
+        1,
+        "mails to {address}: {:#?}",
+        sent.iter().map(|s| (&s.recipient, s.letter.subject())).collect::<Vec<_>>()
+    );
     all[0]
 }

@@ -87,7 +87,8 @@ async fn r91_old_mail_opens_cases_and_nothing_leaves_but_one_summary() {
 #[tokio::test]
 async fn r92_the_whole_mail_can_be_had() {
     let mut desk = Desk::new().await;
-    let draft = Draft::new("support@shop.example", "Parcel", "Where is it?\n\nOn Monday you wrote:\n> something that was cut");
+    let draft =
+        Draft::new("support@shop.example", "Parcel", "Where is it?\n\nOn Monday you wrote:\n> something that was cut");
     let bytes = draft.bytes(JANE, "whole@writer.example");
     desk.arrives("support", bytes.as_bytes()).await;
     let case = desk.case().await;

@@ -10,6 +10,8 @@
     reason = "a test that cannot go on fails, with the reason"
 )]
 
+#[path = "../database/mod.rs"]
+mod database;
 mod desk;
 #[path = "../letter/mod.rs"]
 mod letter;

@@ -57,7 +57,8 @@ async fn r63_a_report_to_a_bounce_token_finds_its_case_and_tells_the_agent() {
 async fn r63_a_report_that_embeds_an_id_of_ours_counts_too() {
     let mut desk = Desk::new().await;
     let (answer, _) = answered(&mut desk).await;
-    desk.gets(DAEMON, &report("support@shop.example", "jane@customer.example", "failed", "5.1.1", &header_of(&answer))).await;
+    desk.gets(DAEMON, &report("support@shop.example", "jane@customer.example", "failed", "5.1.1", &header_of(&answer)))
+        .await;
     one_to(&desk.sends().await, "anna@agents.example");
     assert_eq!(desk.cases().await.len(), 1);
 }
@@ -86,7 +87,11 @@ async fn r63_a_failed_relay_goes_to_the_others() {
     let sent = desk.sends().await;
     assert!(sent.iter().all(|s| s.recipient == "bob@agents.example"), "customers hear nothing of it: {sent:?}");
     let case = desk.case().await;
-    assert!(case.deliveries.iter().any(|d| d.recipient == "anna@agents.example" && d.state == "failed"), "{:?}", case.deliveries);
+    assert!(
+        case.deliveries.iter().any(|d| d.recipient == "anna@agents.example" && d.state == "failed"),
+        "{:?}",
+        case.deliveries
+    );
 }
 
 #[tokio::test]

@@ -25,7 +25,10 @@ async fn threads_on_both_sides() {
     assert_eq!(ack.field("In-Reply-To"), first);
     assert!(ack.subject().contains("[#1001]") && ack.field("Thread-Index").is_empty(), "the constant one");
     let stable = ack.field("X-Yesreply-Case");
-    assert_eq!(ids(&ack.field("References")), [stable.as_str(), "<older@customer.example>", "<old@customer.example>", first.as_str()]);
+    assert_eq!(
+        ids(&ack.field("References")),
+        [stable.as_str(), "<older@customer.example>", "<old@customer.example>", first.as_str()]
+    );
 
     let relay = one_to(&sent, "anna@agents.example").clone();
     assert_eq!(relay.subject(), "[#1001] [EXT] Parcel");
@@ -60,7 +63,11 @@ async fn threads_on_both_sides() {
 async fn long_references_keep_the_first_and_the_last() {
     let mut desk = Desk::new().await;
     let many: Vec<String> = (0..300).map(|n| format!("<{n}@customer.example>")).collect();
-    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?").field("References", &many.join("\n "))).await;
+    desk.gets(
+        JANE,
+        &Draft::new("support@shop.example", "Parcel", "Where is it?").field("References", &many.join("\n ")),
+    )
+    .await;
     let sent = desk.sends().await;
     let references = ids(&one_to(&sent, "jane@customer.example").field("References"));
     assert!(references.len() <= 50, "{}", references.len());

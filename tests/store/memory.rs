@@ -1,0 +1,201 @@
+//! What is stored is there again, and only one sender gets a row.
+
+use yesreply::store::types::{AccountState, After, Cursor, Gap, GapState, Settlement};
+use yesreply::store::{Store, cursors, outbox, quarantine};
+
+use crate::both;
+
+fn cursor(uid_last: u32) -> Cursor {
+    Cursor {
+        mailbox: "support".to_owned(),
+        folder: "INBOX/Täglich".to_owned(),
+        uidvalidity: u32::MAX,
+        generation: 2,
+        uid_last,
+        uid_old: 17,
+        taken_from_ms: i64::MIN,
+        fresh_from_ms: i64::MAX,
+        started_ms: 5,
+        read_ms: 6,
+    }
+}
+
+#[tokio::test]
+async fn cursors_gaps_and_errands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("cursors_gaps_and_errands", folder.path()).await {
+        let gap = |uid, state| Gap { uid, state, reason: "why".to_owned(), attempts: 3 };
+        let mut transaction = store.begin().await.expect("begin");
+        cursors::set_cursor(&mut transaction, &cursor(1)).await.expect("a cursor");
+        cursors::set_cursor(&mut transaction, &cursor(u32::MAX)).await.expect("moved");
+        for (uid, state) in [(5, GapState::Pending), (6, GapState::Gone), (7, GapState::Failed), (8, GapState::Pending)]
+        {
+            cursors::set_gap(&mut transaction, &cursor(9), &gap(uid, state)).await.expect("a gap");
+        }
+        cursors::set_gap(&mut transaction, &cursor(9), &gap(5, GapState::Gone)).await.expect("changed");
+        cursors::close_gap(&mut transaction, &cursor(9), 8).await.expect("closed");
+        for (uid, after) in
+            [(1, After::Keep), (2, After::Seen), (3, After::Move("Täglich".to_owned())), (4, After::Keyword)]
+        {
+            cursors::add_errand(&mut transaction, &cursor(9), uid, &after).await.expect("an errand");
+        }
+        transaction.commit().await.expect("commit");
+        assert_eq!(store.cursor("support", "INBOX/Täglich").await.expect("read"), Some(cursor(u32::MAX)), "{url}");
+        assert_eq!(store.cursor("support", "INBOX").await.expect("read"), None);
+        let gaps = store.gaps("support", "INBOX/Täglich", u32::MAX).await.expect("read");
+        assert_eq!(gaps, [gap(5, GapState::Gone), gap(6, GapState::Gone), gap(7, GapState::Failed)], "{url}");
+        let errands = store.errands("support", "INBOX/Täglich", u32::MAX, 10).await.expect("read");
+        let actions: Vec<(u32, After)> = errands.into_iter().map(|e| (e.uid, e.action)).collect();
+        assert_eq!(actions, [(2, After::Seen), (3, After::Move("Täglich".to_owned())), (4, After::Keyword)], "{url}");
+        store.errands_done("support", "INBOX/Täglich", u32::MAX, &[2, 3]).await.expect("done");
+        assert_eq!(store.errands("support", "INBOX/Täglich", u32::MAX, 10).await.expect("read").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_not_committed_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("a_transaction_that_is_not_committed", folder.path()).await {
+        let mut transaction = store.begin().await.expect("begin");
+        cursors::set_cursor(&mut transaction, &cursor(1)).await.expect("a cursor");
+        drop(transaction);
+        assert_eq!(store.cursor("support", "INBOX/Täglich").await.expect("read"), None, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_remember_since_when() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("accounts_remember_since_when", folder.path()).await {
+        let state = |word: &str| AccountState {
+            mailbox: "support".to_owned(),
+            side: "smtp".to_owned(),
+            state: word.to_owned(),
+            detail: String::new(),
+            since_ms: 0,
+        };
+        for (now, word, paused) in [(1, "ok", 0), (2, "paused", 900), (3, "paused", 950)] {
+            store.set_account_state(now, &state(word), paused).await.expect("set");
+        }
+        let all = store.accounts().await.expect("read");
+        assert_eq!((all.len(), all[0].since_ms), (1, 2), "{url}");
+        assert_eq!(store.paused_until("support", "smtp").await.expect("read"), 950);
+    }
+}
+
+#[tokio::test]
+async fn quarantine_is_kept_and_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("quarantine_is_kept_and_taken", folder.path()).await {
+        let row = quarantine::Quarantined {
+            id: 0,
+            event_id: "imap/support/INBOX/1/1".to_owned(),
+            mailbox: "support".to_owned(),
+            at_ms: 7,
+            reason: "it panicked".to_owned(),
+            size_bytes: 3,
+            old: true,
+        };
+        let mut transaction = store.begin().await.expect("begin");
+        quarantine::put(&mut transaction, &row, b"\x00\xff\n").await.expect("put");
+        transaction.commit().await.expect("commit");
+        let rows = store.quarantined().await.expect("read");
+        assert_eq!((rows.len(), rows[0].reason.as_str(), rows[0].old), (1, "it panicked", true), "{url}");
+        assert_eq!(store.quarantined_raw(rows[0].id).await.expect("read").as_deref(), Some(&b"\x00\xff\n"[..]));
+        let mut transaction = store.begin().await.expect("begin");
+        quarantine::take(&mut transaction, rows[0].id).await.expect("take");
+        transaction.commit().await.expect("commit");
+        assert!(store.quarantined().await.expect("read").is_empty());
+    }
+}
+
+async fn queue(store: &Store, count: i64) {
+    let mut transaction = store.begin().await.expect("begin");
+    for number in 0..count {
+        sqlx::query(
+            "INSERT INTO outbox (event_id, number, mailbox, purpose, priority, recipient, recipient_key, recipient_domain,
+                bounce, message_id, message_hash, unauthenticated, bytes, splices, state, attempts, attempt, uncertain,
+                next_attempt_at, lease_until, data_started, last_reply, status, created_at)
+             VALUES ($1, 0, 'support', 'answer', 1, 'a@b.example', 'a@b.example', 'b.example',
+                0, '<x@y>', $2, 0, $2, '[]', 'queued', 0, 0, 0, 0, 0, 0, '', '', 0)",
+        )
+        .bind(format!("test/{number}"))
+        .bind(b"Subject: x\r\n\r\n".to_vec())
+        .execute(&mut *transaction)
+        .await
+        .expect("queue");
+    }
+    transaction.commit().await.expect("commit");
+}
+
+#[tokio::test]
+async fn a_row_is_in_one_hand_until_its_lease_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("a_row_is_in_one_hand", folder.path()).await {
+        queue(&store, 10).await;
+        let claim = async |limit, now| {
+            let mut transaction = store.begin().await.expect("begin");
+            let claimed = outbox::claim(&mut transaction, "support", limit, 1_000, now).await.expect("claim");
+            transaction.commit().await.expect("commit");
+            claimed
+        };
+        let first = claim(6, 10).await;
+        let second = claim(10, 20).await;
+        let mut ids: Vec<i64> = first.iter().chain(&second).map(|c| c.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!((first.len(), second.len(), ids.len()), (6, 4, 10), "{url}");
+        assert!(claim(10, 30).await.is_empty());
+
+        let mut transaction = store.begin().await.expect("begin");
+        let begun = outbox::data_started(&mut transaction, first[0].id, first[0].attempt, 40).await.expect("start");
+        assert!(begun, "{url}");
+        let late = outbox::data_started(&mut transaction, first[1].id, first[1].attempt, 5_000).await.expect("start");
+        assert!(!late, "a lease that has ended is lost");
+        transaction.commit().await.expect("commit");
+
+        let again = claim(10, 6_000).await;
+        assert_eq!(again.len(), 10, "{url}: leases end");
+        let uncertain = again.iter().find(|c| c.id == first[0].id).expect("the row that had begun");
+        assert_eq!((uncertain.uncertain_count, uncertain.attempts), (1, 2), "{url}");
+        assert_eq!(again.iter().filter(|c| c.uncertain_count > 0).count(), 1, "the others were never sent");
+
+        let mut transaction = store.begin().await.expect("begin");
+        let sent = Settlement::Sent { reply: "250".to_owned() };
+        assert!(
+            !outbox::settle(&mut transaction, first[2].id, first[2].attempt, &sent, 1).await.expect("settle"),
+            "fenced"
+        );
+        assert!(outbox::settle(&mut transaction, again[0].id, again[0].attempt, &sent, 1).await.expect("settle"));
+        transaction.commit().await.expect("commit");
+    }
+}
+
+#[tokio::test]
+async fn two_senders_at_once_never_get_the_same_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("two_senders_at_once", folder.path()).await {
+        queue(&store, 200).await;
+        let mut senders = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let store = store.clone();
+            senders.spawn(async move {
+                let mut ids = Vec::new();
+                loop {
+                    let mut transaction = store.begin().await.expect("begin");
+                    let claimed = outbox::claim(&mut transaction, "support", 7, 1_000_000, 10).await.expect("claim");
+                    transaction.commit().await.expect("commit");
+                    if claimed.is_empty() {
+                        return ids;
+                    }
+                    ids.extend(claimed.into_iter().map(|c| c.id));
+                }
+            });
+        }
+        let mut all: Vec<i64> = senders.join_all().await.into_iter().flatten().collect();
+        let claimed = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!((claimed, all.len()), (200, 200), "{url}");
+    }
+}
