@@ -132,6 +132,7 @@ impl Intake {
     async fn connected(&mut self) -> Result<(), Refusal> {
         let mut wire = connect::connect(&self.account).await?;
         loop {
+            let opened = tokio::time::Instant::now();
             let read_only = self.settings.after == After::Keep;
             let selected =
                 wire.select(&folder_name(&self.account.folder), read_only).await.map_err(anyhow::Error::from)?;
@@ -139,7 +140,8 @@ impl Intake {
             loop {
                 self.pass(&mut wire, &mut cursor).await?;
                 self.works().await;
-                if !self.wait(&mut wire).await.map_err(anyhow::Error::from)? {
+                let news = self.wait(&mut wire).await.map_err(anyhow::Error::from)?;
+                if !news || opened.elapsed() >= self.settings.poll {
                     break;
                 }
             }

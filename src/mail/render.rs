@@ -172,7 +172,7 @@ fn text_part(kind: ContentType, words: &str) -> SinglePart {
     let words = words.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
     let plain = words.is_ascii() && words.split("\r\n").all(|line| line.len() <= 900);
     let encoding = if plain { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::QuotedPrintable };
-    let body = Body::new_with_encoding(words, encoding).unwrap_or_else(|words| Body::new(words));
+    let body = Body::new_with_encoding(words, encoding).unwrap_or_else(Body::new);
     SinglePart::builder().header(kind).body(body)
 }
 

@@ -4,6 +4,7 @@
 //!            again, what may have been sent is uncertain and says so.
 //! Never      sends a row whose lease is not committed, or the mail itself before `data_started` is.
 
+mod delivery;
 pub mod relay;
 pub mod retry;
 
@@ -21,8 +22,9 @@ use crate::config::{Account, Config};
 use crate::flow::Flow;
 use crate::store::types::{Claimed, Settlement};
 
+use delivery::{Delivery, Idle, Landed, Told, settle};
 use relay::{Fault, Relay};
-use retry::{Meaning, Ourselves, Schedule, Verb, meaning};
+use retry::Schedule;
 
 /// A row in our hands: longer than its sending can take; a lost lease is noticed before the mail is sent.
 const LEASE_MS: i64 = 30 * 60_000;
@@ -40,8 +42,6 @@ const PAUSE_MS: i64 = 5 * 60_000;
 const STOP: Duration = Duration::from_secs(7);
 /// Without a bell, the outbox is looked at this often: other processes queue too.
 const LOOK: Duration = Duration::from_secs(2);
-/// A settlement that the store refuses is tried this often before the lease has to do it.
-const SETTLE_TRIES: u32 = 5;
 
 /// What sending needs of the config.
 #[derive(Debug, Clone)]
@@ -76,34 +76,6 @@ impl Settings {
             address,
         }
     }
-}
-
-/// What a delivery told about the account.
-#[derive(Debug)]
-enum Told {
-    /// The relay takes mail.
-    Works,
-    /// Nobody answers.
-    Unreachable(String),
-    /// It refuses us (R61).
-    Refused(String),
-    /// Nothing.
-    Nothing,
-}
-
-/// The end of one delivery.
-#[derive(Debug)]
-struct Landed {
-    relay: Option<Idle>,
-    told: Told,
-}
-
-/// A connection that waits.
-#[derive(Debug)]
-struct Idle {
-    relay: Relay,
-    mails: u32,
-    since: Instant,
 }
 
 /// The loop of one account.
@@ -327,168 +299,6 @@ impl Sender {
         }
         self.flow.account_state(&self.account.mailbox, "smtp", state, &reason).await;
         self.state = Some(reason);
-    }
-}
-
-/// One row on its way.
-struct Delivery {
-    account: Account,
-    settings: Arc<Settings>,
-    flow: Arc<Flow>,
-    given_up: watch::Receiver<bool>,
-}
-
-impl Delivery {
-    async fn run(mut self, mail: Claimed, idle: Option<Idle>) -> Landed {
-        let (relay, done) = self.attempt(&mail, idle).await;
-        let (settlement, told) = self.judge(&mail, &done);
-        if let Some(settlement) = settlement {
-            log(&self.account.mailbox, &mail, &settlement);
-            settle(&self.flow, &mail, settlement).await;
-        }
-        Landed { relay, told }
-    }
-
-    /// Through the idle connection, or a fresh one where that has died meanwhile.
-    async fn attempt(&mut self, mail: &Claimed, idle: Option<Idle>) -> (Option<Idle>, Result<String, Fault>) {
-        let mut idle = idle;
-        loop {
-            let reused = idle.is_some();
-            let mut open = match idle.take() {
-                Some(open) => open,
-                None => match Relay::connect(&self.account).await {
-                    Ok(relay) => Idle { relay, mails: 0, since: Instant::now() },
-                    Err(fault) => return (None, Err(fault)),
-                },
-            };
-            let done = self.deliver(&mut open.relay, mail).await;
-            open.mails = open.mails.saturating_add(1);
-            open.since = Instant::now();
-            match &done {
-                Ok(_) => return (Some(open), done),
-                Err(Fault::Refused(..)) => {
-                    let usable = open.relay.reset().await.is_ok();
-                    return (usable.then_some(open), done);
-                }
-                Err(Fault::Broken(Verb::Mail, _)) if reused => {}
-                Err(Fault::Broken(..) | Fault::Unknown(_) | Fault::LeaseLost) => return (None, done),
-            }
-        }
-    }
-
-    async fn deliver(&mut self, relay: &mut Relay, mail: &Claimed) -> Result<String, Fault> {
-        let flow = self.flow.clone();
-        let started = async {
-            match flow.data_started(mail.id, mail.attempt).await {
-                Ok(started) => started,
-                Err(error) => {
-                    tracing::error!(
-                        delivery.id = mail.id,
-                        error = format!("{error:#}"),
-                        "it could not be recorded that a mail is being sent, so it is not"
-                    );
-                    false
-                }
-            }
-        };
-        tokio::select! {
-            done = relay.deliver(mail, self.settings.answer_timeout, started) => done,
-            _ = self.given_up.wait_for(|given_up| *given_up) => Err(Fault::Unknown("the daemon was stopped before the answer came".to_owned())),
-        }
-    }
-
-    fn judge(&self, mail: &Claimed, done: &Result<String, Fault>) -> (Option<Settlement>, Told) {
-        let now = clock::now_ms();
-        let draw = clock::jitter(999);
-        let again = now.saturating_add(self.settings.schedule.wait_ms(mail.attempts, draw));
-        let over = self.settings.schedule.is_over(mail.queued_ms, now);
-        let failed = |status: &str, reply: &str| Settlement::Failed {
-            status: status.to_owned(),
-            reply: format!("given up after {} attempts; last: {reply}", mail.attempts),
-        };
-        match done {
-            Ok(reply) => (Some(Settlement::Sent { reply: reply.clone() }), Told::Works),
-            Err(Fault::LeaseLost) => (None, Told::Nothing),
-            Err(Fault::Unknown(reply)) => {
-                let resend = self.settings.on_uncertain == OnUncertain::Resend && mail.uncertain_count == 0;
-                (Some(Settlement::Uncertain { at_ms: resend.then_some(again), reply: reply.clone() }), Told::Nothing)
-            }
-            Err(Fault::Broken(Verb::Hello, reason)) if !over => {
-                (Some(Settlement::Returned { at_ms: now, reply: reason.clone() }), Told::Unreachable(reason.clone()))
-            }
-            Err(Fault::Broken(Verb::Hello, reason)) => {
-                (Some(failed("4.4.1", reason)), Told::Unreachable(reason.clone()))
-            }
-            Err(Fault::Broken(_, reason)) if over => (Some(failed("4.4.2", reason)), Told::Nothing),
-            Err(Fault::Broken(_, reason)) => {
-                (Some(Settlement::Retry { at_ms: again, reply: reason.clone() }), Told::Nothing)
-            }
-            Err(Fault::Refused(verb, reply)) => {
-                let ourselves = Ourselves {
-                    address: &self.settings.address,
-                    domain: &self.settings.domain,
-                    recipient: &mail.recipient,
-                };
-                let words = reply.words();
-                let before = matches!(verb, Verb::Hello | Verb::Auth);
-                match meaning(*verb, reply, ourselves) {
-                    Meaning::Final => (Some(Settlement::Failed { status: reply.status(), reply: words }), Told::Works),
-                    Meaning::Account => {
-                        (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Refused(words))
-                    }
-                    Meaning::Temporary if over => (Some(failed(&reply.status(), &words)), Told::Nothing),
-                    Meaning::Temporary if before => {
-                        (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Unreachable(words))
-                    }
-                    Meaning::Temporary => (Some(Settlement::Retry { at_ms: again, reply: words }), Told::Works),
-                }
-            }
-        }
-    }
-}
-
-fn log(mailbox: &str, mail: &Claimed, settlement: &Settlement) {
-    match settlement {
-        Settlement::Sent { .. } => tracing::info!(mailbox.name = mailbox, delivery.id = mail.id, "a mail was sent"),
-        Settlement::Retry { reply, .. } => tracing::info!(
-            mailbox.name = mailbox,
-            delivery.id = mail.id,
-            reply,
-            "a mail was not taken and is tried again"
-        ),
-        Settlement::Failed { reply, .. } => {
-            tracing::warn!(mailbox.name = mailbox, delivery.id = mail.id, reply, "a mail is undeliverable")
-        }
-        Settlement::Uncertain { at_ms: Some(_), reply } => tracing::warn!(
-            mailbox.name = mailbox,
-            delivery.id = mail.id,
-            reply,
-            "nobody knows if the relay took a mail; it is sent once more"
-        ),
-        Settlement::Uncertain { at_ms: None, reply } => tracing::error!(
-            mailbox.name = mailbox,
-            delivery.id = mail.id,
-            reply,
-            "nobody knows if the relay took a mail; it is held: see yesreply outbox list"
-        ),
-        Settlement::Returned { .. } => {}
-    }
-}
-
-/// Commits how an attempt ended. If the store refuses again and again, the lease ends it.
-async fn settle(flow: &Flow, mail: &Claimed, settlement: Settlement) {
-    for tries in 0..SETTLE_TRIES {
-        match flow.settle(mail.id, mail.attempt, settlement.clone()).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(
-                    delivery.id = mail.id,
-                    error = format!("{error:#}"),
-                    "the end of a delivery could not be stored"
-                );
-                sleep(Duration::from_secs(1u64 << tries.min(4))).await;
-            }
-        }
     }
 }
 

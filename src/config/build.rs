@@ -1,0 +1,287 @@
+//! From what the file says to what the house works with: keys, letters, accounts, the rules' settings.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret;
+
+use super::file::{File, RelayFromValue, RequireAuthValue, ReversePathValue, Tls};
+use super::findings::{self, Findings};
+use super::values::{Limit, Secret};
+use super::{Account, Endpoint};
+use crate::desk::letters::Letters;
+use crate::desk::policy::{
+    Acknowledge, Agent, Budget, Limits, Mailbox, Policy, RelayFrom, RequireAuth, ReversePath, Security,
+};
+use crate::desk::token::TokenKeys;
+use crate::mail::Address;
+
+pub(super) fn token_keys(file: &File, findings: &mut Findings) -> TokenKeys {
+    let secrets: Vec<&Secret> = file.token.keys.iter().flatten().chain(file.token.key.iter()).collect();
+    if secrets.is_empty() {
+        findings.fail(
+            "token.key",
+            "there is no token key",
+            "make one: yesreply init, or openssl rand -hex 32 > token.key",
+        );
+    }
+    let mut keys = Vec::new();
+    for secret in secrets {
+        match secret.read().and_then(|text| hex32(text.expose_secret())) {
+            Ok(key) => keys.push(key),
+            Err(reason) => {
+                findings.fail("token.key", &reason, "it is 32 random octets as 64 hex digits: openssl rand -hex 32")
+            }
+        }
+    }
+    TokenKeys::new(keys)
+}
+
+fn hex32(text: &str) -> Result<[u8; 32], String> {
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE
+        .decode(text.trim().as_bytes())
+        .map_err(|_| "the token key is not hexadecimal".to_owned())?;
+    let length = bytes.len();
+    bytes.try_into().map_err(|_| format!("the token key has {length} octets, not 32"))
+}
+
+pub(super) fn letters(file: &File, findings: &mut Findings) -> Letters {
+    let Some(folder) = &file.letters.folder else {
+        return Letters::builtin();
+    };
+    let files = std::fs::read_dir(folder).and_then(|entries| {
+        let mut files = BTreeMap::new();
+        for entry in entries {
+            let entry = entry?;
+            files.insert(entry.file_name().to_string_lossy().into_owned(), std::fs::read_to_string(entry.path())?);
+        }
+        Ok(files)
+    });
+    let letters = files.map_err(|e| format!("read {}: {e}", folder.display())).and_then(Letters::with_folder_files);
+    match letters {
+        Ok(letters) => {
+            for problem in letters.check_samples() {
+                findings.fail(
+                    "letters.folder",
+                    &problem,
+                    "mend the template; the built-in letters are in config/letters",
+                );
+            }
+            letters
+        }
+        Err(reason) => {
+            findings.fail("letters.folder", &reason, "mend the file, or take it out of the folder");
+            Letters::builtin()
+        }
+    }
+}
+
+pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String, Account> {
+    let mut accounts = BTreeMap::new();
+    for (name, mailbox) in &file.mailbox {
+        let key = format!("mailbox.{name}");
+        let imap = Endpoint {
+            host: mailbox.imap.host.clone(),
+            tls: mailbox.imap.tls.unwrap_or(Tls::Implicit),
+            port: mailbox.imap.port.unwrap_or(if mailbox.imap.tls.unwrap_or(Tls::Implicit) == Tls::Implicit {
+                993
+            } else {
+                143
+            }),
+            ca: mailbox.imap.ca.clone(),
+        };
+        let smtp_tls = mailbox.smtp.tls.unwrap_or(Tls::Implicit);
+        let smtp = Endpoint {
+            host: mailbox.smtp.host.clone(),
+            tls: smtp_tls,
+            port: mailbox.smtp.port.unwrap_or(if smtp_tls == Tls::Implicit { 465 } else { 587 }),
+            ca: mailbox.smtp.ca.clone(),
+        };
+        for (side, endpoint, insecure) in
+            [("imap", &imap, mailbox.imap.insecure), ("smtp", &smtp, mailbox.smtp.insecure)]
+        {
+            if endpoint.tls == Tls::None && !insecure && !is_loopback(&endpoint.host) {
+                findings.fail(
+                    &format!("{key}.{side}.tls"),
+                    &format!("\"none\" would send the password in the clear to {}", endpoint.host),
+                    "use \"implicit\" or \"starttls\"; insecure = true if you must",
+                );
+            }
+            if let Some(ca) = endpoint.ca.as_ref().filter(|ca| !ca.is_file()) {
+                findings.fail(
+                    &format!("{key}.{side}.ca"),
+                    &format!("there is no file {}", ca.display()),
+                    "name a PEM file",
+                );
+            }
+        }
+        let password = match mailbox.password.as_ref().map(Secret::read) {
+            Some(Ok(password)) => password,
+            Some(Err(reason)) => {
+                findings.fail(
+                    &format!("{key}.password"),
+                    &reason,
+                    "see that the file is there, has mode 600 and belongs to the user that runs this",
+                );
+                continue;
+            }
+            None => {
+                findings.fail(&format!("{key}.password"), "there is no password", "add password = { file = \"…\" }");
+                continue;
+            }
+        };
+        accounts.insert(
+            name.clone(),
+            Account {
+                mailbox: name.clone(),
+                imap,
+                folder: mailbox.imap.folder.clone().unwrap_or_else(|| "INBOX".to_owned()),
+                smtp,
+                smtp_auth: mailbox.smtp.auth.unwrap_or(true),
+                connections: mailbox.smtp.connections.unwrap_or(4).clamp(1, 64),
+                per_minute: mailbox.smtp.per_minute,
+                per_day: mailbox.smtp.per_day,
+                user: mailbox.user.clone().unwrap_or_else(|| mailbox.address.clone()),
+                password,
+            },
+        );
+    }
+    accounts
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &mut Findings) -> Policy {
+    let mut list = |key: &str, texts: &[String]| -> Vec<Address> {
+        texts.iter().filter_map(|text| address(key, text, findings)).collect()
+    };
+    let forms = list("intake.forms", &file.intake.forms);
+    let lists = list("intake.lists", &file.intake.lists);
+    let trusted = &file.security.trusted_authserv_id;
+    let require_auth = match file.security.require_auth {
+        Some(RequireAuthValue::Off) => RequireAuth::Off,
+        Some(RequireAuthValue::Agents) => RequireAuth::Agents,
+        Some(RequireAuthValue::Everyone) => RequireAuth::Everyone,
+        None if trusted.is_empty() => RequireAuth::Off,
+        None => RequireAuth::Agents,
+    };
+    Policy {
+        mailboxes: mailboxes(file, findings),
+        agents: agents(file, findings),
+        keys,
+        acknowledge: Acknowledge {
+            enabled: file.acknowledge.enabled,
+            to: file.acknowledge.to.0,
+            echo: file.acknowledge.echo.0,
+        },
+        limits: limits(file),
+        security: Security { trusted_authserv_id: trusted.clone(), require_auth },
+        reopen_ms: i64::from(file.desk.reopen_days).saturating_mul(86_400_000),
+        forms,
+        strip_subject: file.intake.strip_subject.clone(),
+        banner: file.intake.banner.clone(),
+        lists,
+        letters,
+    }
+}
+
+fn limits(file: &File) -> Limits {
+    let hour = 3_600_000;
+    let budget =
+        |limit: Option<Limit>, count: u32, window_ms: i64| limit.map_or(Some(Budget { count, window_ms }), |l| l.0);
+    let limits = &file.limits;
+    Limits {
+        ack_per_address: budget(limits.ack_per_address, 1, 24 * hour),
+        ack_per_domain: budget(limits.ack_per_domain, 20, hour),
+        ack_total: budget(limits.ack_total, 200, hour),
+        cases_per_address: budget(limits.cases_per_address, 30, hour),
+        relays_per_agent: budget(limits.relays_per_agent, 200, hour),
+        message_bytes_max: limits.message_bytes_max.map_or(25 * 1024 * 1024, |s| s.0),
+    }
+}
+
+fn address(key: &str, text: &str, findings: &mut Findings) -> Option<Address> {
+    let address = Address::parse(text);
+    if address.is_none() {
+        findings.fail(key, &format!("\"{text}\" is no address"), "write it like support@shop.example");
+    }
+    address
+}
+
+fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> {
+    let mut mailboxes = BTreeMap::new();
+    for (name, mailbox) in &file.mailbox {
+        let key = format!("mailbox.{name}");
+        let Some(address) = address(&format!("{key}.address"), &mailbox.address, findings) else {
+            continue;
+        };
+        let Some(reply_address) = findings::reply_address(&key, mailbox, &address, findings) else {
+            continue;
+        };
+        let zone = mailbox.time_zone.clone().unwrap_or_else(|| "UTC".to_owned());
+        let time_zone = jiff::tz::TimeZone::get(&zone).unwrap_or_else(|_| {
+            findings.fail(
+                &format!("{key}.time_zone"),
+                &format!("\"{zone}\" is no time zone"),
+                "write it like Europe/Amsterdam",
+            );
+            jiff::tz::TimeZone::UTC
+        });
+        let language = mailbox.language.clone().unwrap_or_else(|| "en".to_owned());
+        if language != "en" {
+            findings.note(
+                &format!("{key}.language"),
+                "this release has letters in English only",
+                "override them in letters.folder",
+            );
+        }
+        mailboxes.insert(
+            name.clone(),
+            Mailbox {
+                name: name.clone(),
+                display_name: mailbox.name.clone().unwrap_or_else(|| address.local().to_owned()),
+                address,
+                reply_address,
+                reverse_path: match mailbox.smtp.reverse_path {
+                    Some(ReversePathValue::Address) => ReversePath::Address,
+                    _ => ReversePath::Token,
+                },
+                null_reverse_path: mailbox.smtp.null_reverse_path.unwrap_or(true),
+                relay_from: match mailbox.relay_from {
+                    Some(RelayFromValue::Token) => RelayFrom::Token,
+                    _ => RelayFrom::Mailbox,
+                },
+                language,
+                time_zone,
+            },
+        );
+    }
+    mailboxes
+}
+
+fn agents(file: &File, findings: &mut Findings) -> BTreeMap<String, Agent> {
+    let mut agents = BTreeMap::new();
+    for (name, agent) in &file.agent {
+        let key = format!("agent.{name}");
+        let texts: Vec<&String> = agent.address.iter().chain(agent.addresses.iter().flatten()).collect();
+        let addresses: Vec<Address> =
+            texts.iter().filter_map(|text| address(&format!("{key}.address"), text, findings)).collect();
+        if texts.is_empty() {
+            findings.fail(&format!("{key}.address"), "there is no address", "add address = \"…\"");
+        }
+        let display_name = agent.name.clone().unwrap_or_else(|| name.clone());
+        agents.insert(
+            name.clone(),
+            Agent {
+                name: name.clone(),
+                public_name: agent.public_name.clone().unwrap_or_else(|| display_name.clone()),
+                display_name,
+                addresses,
+                mailboxes: agent.mailboxes.clone(),
+                lead: agent.lead,
+            },
+        );
+    }
+    agents
+}

@@ -1,0 +1,234 @@
+//! The command line: exit codes, bad input, what is written and what is not.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails, with the reason")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_yesreply"))
+        .arg("--config")
+        .arg(folder.join("yesreply.toml"))
+        .args(arguments)
+        .output()
+        .expect("run yesreply")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const GOOD: &str = r#"
+[database]
+url = "sqlite:FOLDER/desk.db"
+[token]
+key = { file = "FOLDER/token.key" }
+[mailbox.support]
+address = "support@shop.example"
+password = { file = "FOLDER/pass" }
+imap = { host = "localhost", port = 1, tls = "none" }
+smtp = { host = "localhost", port = 1, tls = "none" }
+[agent.anna]
+name = "Anna"
+address = "anna@agents.example"
+"#;
+
+fn desk(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        ("yesreply.toml", config.replace("FOLDER", &folder.path().display().to_string())),
+        ("token.key", "22".repeat(32)),
+        ("pass", "secret\n".to_owned()),
+    ];
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).expect("write");
+        std::fs::set_permissions(folder.path().join(name), PermissionsExt::from_mode(0o600)).expect("mode 600");
+    }
+    folder
+}
+
+#[test]
+fn usage_errors_are_64_and_help_is_0() {
+    let folder = desk(GOOD);
+    for arguments in [&["nonsense"][..], &["case"], &["case", "show"], &["outbox", "retry"], &["serve", "--fast"], &[]]
+    {
+        assert_eq!(code(&run(folder.path(), arguments)), 64, "{arguments:?}");
+    }
+    for arguments in [&["--help"][..], &["case", "--help"], &["--version"]] {
+        assert_eq!(code(&run(folder.path(), arguments)), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn init_writes_a_config_that_check_reads_and_never_overwrites() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let done = run(folder.path(), &["init"]);
+    assert_eq!(code(&done), 0, "{}", stderr(&done));
+    for file in ["yesreply.toml", "token.key"] {
+        let mode = std::fs::metadata(folder.path().join(file)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let key = std::fs::read_to_string(folder.path().join("token.key")).expect("a key");
+    assert_eq!(key.trim().len(), 64);
+    let again = run(folder.path(), &["init"]);
+    assert_eq!(code(&again), 64);
+    assert_eq!(std::fs::read_to_string(folder.path().join("token.key")).expect("a key"), key);
+    // what is left to do is named
+    let check = run(folder.path(), &["check"]);
+    assert_eq!(code(&check), 78);
+    assert!(stdout(&check).contains("mailbox.support.password"), "{}", stdout(&check));
+}
+
+#[test]
+fn check_needs_no_network_and_no_database() {
+    let folder = desk(GOOD);
+    let done = run(folder.path(), &["check"]);
+    assert_eq!(code(&done), 0, "{}{}", stdout(&done), stderr(&done));
+    assert!(stdout(&done).contains("trusted_authserv_id"), "{}", stdout(&done));
+    assert!(!folder.path().join("desk.db").exists());
+    let findings: Value = serde_json::from_str(&stdout(&run(folder.path(), &["check", "--json"]))).expect("JSON");
+    let finding = &findings[0];
+    for field in ["level", "key", "message", "file", "hint"] {
+        assert!(finding.get(field).is_some(), "{finding}");
+    }
+}
+
+#[test]
+fn check_online_says_what_cannot_be_reached() {
+    let folder = desk(GOOD);
+    let done = run(folder.path(), &["check", "--online"]);
+    assert_eq!(code(&done), 69, "{}", stdout(&done));
+    for key in ["mailbox.support.imap", "mailbox.support.smtp"] {
+        assert!(stdout(&done).contains(key), "{}", stdout(&done));
+    }
+}
+
+#[test]
+fn a_bad_config_is_78_and_names_everything_at_once() {
+    for (change, with, names) in [
+        ("port = 1", "prot = 1", &["mailbox.support.imap.prot", "mailbox.support.smtp.prot", "port"][..]),
+        ("tls = \"none\"", "tls = \"sometimes\"", &["mailbox.support.imap.tls"]),
+        ("host = \"localhost\"", "host = \"mail.example\"", &["mailbox.support.imap.tls", "insecure"]),
+        ("support@shop.example", "nonsense", &["mailbox.support.address"]),
+        ("support@shop.example", &format!("{}@shop.example", "s".repeat(40)), &["mailbox.support.reply_address", "64"]),
+        ("anna@agents.example", "support@shop.example", &["agent.anna.address"]),
+        ("[agent.anna]", "[intake]\npoll = \"soon\"\n[agent.anna]", &["intake.poll", "soon"]),
+        ("[agent.anna]", "[letters]\nfolder = \"/nonexistent\"\n[agent.anna]", &["letters.folder", "/nonexistent"]),
+        ("[agent.anna]", "[agnet.anna]", &["agnet"]),
+        ("FOLDER/token.key", "FOLDER/nothing", &["token.key", "nothing"]),
+        ("FOLDER/pass", "FOLDER/nothing", &["mailbox.support.password", "nothing"]),
+    ] {
+        let folder = desk(&GOOD.replace(change, with));
+        let check = run(folder.path(), &["check"]);
+        assert_eq!(code(&check), 78, "{with}: {}", stdout(&check));
+        let serve = run(folder.path(), &["serve"]);
+        assert_eq!(code(&serve), 78, "{with}");
+        for text in [stdout(&check), stderr(&serve)] {
+            for name in names {
+                assert!(text.contains(name), "{name} is not named:\n{text}");
+            }
+            assert!(text.contains("yesreply.toml"), "the file is named:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn secrets_that_others_can_read_are_refused() {
+    for file in ["token.key", "pass"] {
+        let folder = desk(GOOD);
+        std::fs::set_permissions(folder.path().join(file), PermissionsExt::from_mode(0o644)).expect("mode 644");
+        let check = run(folder.path(), &["check"]);
+        assert_eq!(code(&check), 78);
+        assert!(stdout(&check).contains(file), "{}", stdout(&check));
+    }
+    let folder = desk(&GOOD.replace("{ file = \"FOLDER/pass\" }", "\"plain-and-secret\""));
+    std::fs::set_permissions(folder.path().join("yesreply.toml"), PermissionsExt::from_mode(0o640)).expect("mode 640");
+    let check = run(folder.path(), &["check"]);
+    assert_eq!(code(&check), 78);
+    assert!(!stdout(&check).contains("plain-and-secret"), "a secret is never printed");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let folder = desk(GOOD);
+    let done = Command::new(env!("CARGO_BIN_EXE_yesreply"))
+        .arg("--config")
+        .arg(folder.path().join("yesreply.toml"))
+        .arg("check")
+        .env("YESREPLY__INTAKE__POLL", "never")
+        .output()
+        .expect("run");
+    assert_eq!(code(&done), 78);
+    assert!(stdout(&done).contains("intake.poll"), "{}", stdout(&done));
+}
+
+#[test]
+fn lists_of_an_empty_desk() {
+    let folder = desk(GOOD);
+    for arguments in [&["case", "list"][..], &["outbox", "list"], &["quarantine", "list"]] {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        let done = run(folder.path(), &all);
+        assert_eq!((code(&done), stdout(&done).trim()), (0, "[]"), "{arguments:?}: {}", stderr(&done));
+        assert_eq!(code(&run(folder.path(), arguments)), 0);
+    }
+    assert_eq!(code(&run(folder.path(), &["case", "show", "1001"])), 65);
+    assert_eq!(code(&run(folder.path(), &["outbox", "cancel", "7"])), 65);
+    assert_eq!(code(&run(folder.path(), &["quarantine", "show", "7"])), 65);
+    assert_eq!(code(&run(folder.path(), &["audit"])), 0);
+    let mailboxes: Value =
+        serde_json::from_str(&stdout(&run(folder.path(), &["mailbox", "list", "--json"]))).expect("JSON");
+    assert_eq!(mailboxes[0]["agents"][0], "anna");
+}
+
+#[test]
+fn explain_reads_a_mail_and_changes_nothing() {
+    let folder = desk(GOOD);
+    let mail = folder.path().join("mail.eml");
+    let text = "From: Jane <jane@customer.example>\r\nTo: support@shop.example\r\nSubject: Hello\r\nMessage-ID: <1@customer.example>\r\n\r\nNew words.\r\n\r\n> quoted\r\n";
+    std::fs::write(&mail, text).expect("write");
+    let done = run(folder.path(), &["explain", &mail.display().to_string(), &mail.display().to_string()]);
+    assert_eq!(code(&done), 0, "{}", stderr(&done));
+    assert_eq!(stdout(&done).lines().count(), 2, "one object a line");
+    let object: Value = serde_json::from_str(stdout(&done).lines().next().expect("a line")).expect("JSON");
+    assert_eq!(object["kind"], "personal");
+    assert_eq!(object["from"], "jane@customer.example");
+    assert_eq!(object["message_id"], "<1@customer.example>");
+    assert_eq!(object["route"]["rule"], "R10");
+    assert_eq!(object["route"]["case"], Value::Null);
+    assert!(object["text"].as_str().is_some_and(|t| t.contains("New words.") && !t.contains("quoted")), "{object}");
+    assert!(!folder.path().join("desk.db").exists(), "it changes nothing");
+    assert_eq!(code(&run(folder.path(), &["explain", "/nonexistent"])), 65);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = desk(GOOD);
+    let command = format!(
+        "{} --config {}/yesreply.toml --help | head -c 1 > /dev/null; exit ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_yesreply"),
+        folder.path().display()
+    );
+    let done = Command::new("bash").arg("-c").arg(command).output().expect("run bash");
+    assert_eq!(code(&done), 0, "{}", stderr(&done));
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_69() {
+    let folder = desk(&GOOD.replace("sqlite:FOLDER/desk.db", "sqlite:/nonexistent/desk.db"));
+    let done = run(folder.path(), &["case", "list"]);
+    assert_eq!(code(&done), 69, "{}", stderr(&done));
+    assert!(stderr(&done).contains("/nonexistent"), "{}", stderr(&done));
+}
