@@ -1,6 +1,6 @@
 //! The command line: exit codes, bad input, what is written and what is not.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails, with the reason")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails, with the reason")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -64,7 +64,10 @@ fn the_smallest_useful_file() {
     let config = scratch.load(GOOD).unwrap_or_else(|f| panic!("{f:#?}"));
     let account = config.accounts.get("support").unwrap_or_else(|| panic!("no account"));
     assert_eq!((account.imap.port, account.user.as_str()), (993, "support@shop.example"));
-    assert_eq!(config.policy.limits.ack_per_address, Some(crate::desk::policy::Budget { count: 1, window_ms: 86_400_000 }));
+    assert_eq!(
+        config.policy.limits.ack_per_address,
+        Some(crate::desk::policy::Budget { count: 1, window_ms: 86_400_000 })
+    );
     assert!(config.notes.iter().any(|n| n.message.contains("nobody's words are echoed")));
 }
 

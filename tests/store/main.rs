@@ -5,12 +5,14 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails, with the reason")]
 
+#[expect(dead_code, reason = "the rules choose one database, the store has both")]
 #[path = "../database/mod.rs"]
 mod database;
 
 mod memory;
 mod schema;
 
+use std::io::Write;
 use std::path::Path;
 
 use yesreply::store::Store;
@@ -35,7 +37,9 @@ fn skipped(test: &str) {
         std::env::var_os("YESREPLY_TESTS_REQUIRE").is_none(),
         "{test}: YESREPLY_POSTGRES is not set, and here no test may be skipped"
     );
-    eprintln!(
+    let line = format!(
         "SKIPPED the PostgreSQL half of {test}: run tests/run, or tests/postgres FOLDER and set YESREPLY_POSTGRES to FOLDER/url's content"
     );
+    // past the test runner, which would keep it to itself
+    writeln!(std::io::stderr(), "{line}").expect("write");
 }
