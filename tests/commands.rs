@@ -119,7 +119,11 @@ fn check_online_says_what_cannot_be_reached() {
 fn a_bad_config_is_78_and_names_everything_at_once() {
     for (change, with, names) in [
         ("port = 1", "prot = 1", &["mailbox.support.imap.prot", "mailbox.support.smtp.prot", "port"][..]),
-        ("tls = \"none\"", "tls = \"sometimes\"", &["mailbox.support.imap.tls"]),
+        (
+            "tls = \"none\"",
+            "tls = \"sometimes\"",
+            &["mailbox.support.imap.tls", "mailbox.support.smtp.tls", "\"implicit\", \"starttls\", \"none\""],
+        ),
         ("host = \"localhost\"", "host = \"mail.example\"", &["mailbox.support.imap.tls", "insecure"]),
         ("support@shop.example", "nonsense", &["mailbox.support.address"]),
         ("support@shop.example", &format!("{}@shop.example", "s".repeat(40)), &["mailbox.support.reply_address", "64"]),

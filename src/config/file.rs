@@ -24,8 +24,7 @@ pub struct Token {
 }
 
 /// How a connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
     /// TLS from the first octet (RFC 8314 section 3).
     Implicit,
@@ -82,8 +81,7 @@ pub struct Smtp {
 }
 
 /// R5.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReversePathValue {
     /// The bounce token.
     Token,
@@ -92,8 +90,7 @@ pub enum ReversePathValue {
 }
 
 /// R6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelayFromValue {
     /// The mailbox's address.
     Mailbox,
@@ -233,8 +230,7 @@ pub struct Security {
 }
 
 /// `security.require_auth`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequireAuthValue {
     /// Nobody's.
     Off,
@@ -265,8 +261,7 @@ impl Default for Desk {
 }
 
 /// `desk.assignment`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assignment {
     /// To all agents of the mailbox.
     All,
@@ -314,8 +309,7 @@ impl Default for Outbox {
 }
 
 /// `outbox.on_uncertain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUncertain {
     /// Sent once more, the same bytes.
     Resend,
@@ -369,4 +363,13 @@ pub struct File {
     pub outbox: Outbox,
     /// `[retention]`.
     pub retention: Retention,
+}
+
+super::values::from_word! {
+    Tls { Implicit = "implicit", Starttls = "starttls", None = "none" }
+    ReversePathValue { Token = "token", Address = "address" }
+    RelayFromValue { Mailbox = "mailbox", Token = "token" }
+    RequireAuthValue { Off = "off", Agents = "agents", Everyone = "everyone" }
+    Assignment { All = "all", RoundRobin = "round-robin", LeastLoaded = "least-loaded" }
+    OnUncertain { Resend = "resend", Hold = "hold" }
 }

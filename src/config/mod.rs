@@ -25,6 +25,9 @@ use values::Secret;
 /// Where the config is, unless told.
 pub const DEFAULT_PATH: &str = "/etc/yesreply/yesreply.toml";
 
+/// Bad values of one section that are named at once.
+const BAD_VALUES_MAX: usize = 50;
+
 /// Sections of later releases: their place is known, their keys are not read yet.
 const LATER: [&str; 4] = ["targets", "listener", "application", "http"];
 
@@ -214,24 +217,57 @@ fn named<T: DeserializeOwned>(
     found
 }
 
-/// One section: its unknown keys, and the first value that is not allowed.
-fn read<T: DeserializeOwned>(value: Value, key: &str, findings: &mut Findings) -> Option<T> {
-    let mut unknown = Vec::new();
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-    let read = serde_ignored::deserialize(tracked, |path| unknown.push(path.to_string()));
-    for path in unknown {
-        let full = format!("{key}.{path}");
-        findings.fail(&full, "unknown key", &findings::nearest(path.rsplit('.').next().unwrap_or(&path)));
-    }
-    match read {
-        Ok(section) => Some(section),
-        Err(error) => {
-            let path = track.path().to_string();
-            let full = if path == "." { key.to_owned() } else { format!("{key}.{path}") };
-            findings.fail(&full, &error.to_string(), "see the commented example: yesreply init");
-            None
+/// One section: its unknown keys, and every value that is not allowed. Reading stops at the first bad value, so that
+/// one is named, taken out, and the rest is read again.
+fn read<T: DeserializeOwned>(mut value: Value, key: &str, findings: &mut Findings) -> Option<T> {
+    let mut bad: Vec<String> = Vec::new();
+    while bad.len() < BAD_VALUES_MAX {
+        let mut unknown = Vec::new();
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(value.clone(), &mut track);
+        let read = serde_ignored::deserialize(tracked, |path| unknown.push(path.to_string()));
+        for path in unknown {
+            let full = format!("{key}.{path}");
+            findings.fail(&full, "unknown key", &findings::nearest(path.rsplit('.').next().unwrap_or(&path)));
         }
+        let error = match read {
+            Ok(section) => return bad.is_empty().then_some(section),
+            Err(error) => error.to_string(),
+        };
+        let path = track.path();
+        let place = path.to_string();
+        let follows = bad
+            .iter()
+            .any(|taken| error.contains("missing") && error.contains(taken.rsplit('.').next().unwrap_or(taken)));
+        if !follows {
+            let full = if place == "." { key.to_owned() } else { format!("{key}.{place}") };
+            let message = error.split(" for key ").next().unwrap_or(&error);
+            findings.fail(&full, message, "see the commented example: yesreply init");
+        }
+        let keys: Vec<&str> = path
+            .iter()
+            .map_while(|segment| match segment {
+                serde_path_to_error::Segment::Map { key } => Some(key.as_str()),
+                _ => None,
+            })
+            .collect();
+        if follows || !take_out(&mut value, &keys) {
+            return None;
+        }
+        bad.push(place);
+    }
+    None
+}
+
+/// Takes a value out of nested tables. `false` if it is not there.
+fn take_out(value: &mut Value, keys: &[&str]) -> bool {
+    let config::ValueKind::Table(table) = &mut value.kind else {
+        return false;
+    };
+    match keys {
+        [] => false,
+        [last] => table.remove(*last).is_some(),
+        [first, rest @ ..] => table.get_mut(*first).is_some_and(|inner| take_out(inner, rest)),
     }
 }
 

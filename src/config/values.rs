@@ -148,6 +148,25 @@ impl AudienceValue {
     }
 }
 
+/// Reads an enum from its words, and names them all where another one stands.
+macro_rules! from_word {
+    ($($name:ident { $($variant:ident = $word:literal),* })*) => {$(
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                match word.as_str() {
+                    $($word => Ok($name::$variant),)*
+                    _ => {
+                        let allowed = [$(concat!("\"", $word, "\"")),*].join(", ");
+                        Err(serde::de::Error::custom(format!("\"{word}\" is not allowed; allowed are {allowed}")))
+                    }
+                }
+            }
+        }
+    )*};
+}
+pub(super) use from_word;
+
 macro_rules! from_text {
     ($($name:ty),*) => {$(
         impl<'de> Deserialize<'de> for $name {
