@@ -2,7 +2,7 @@
 //!
 //! Decides   nothing. Loads what a decision may see ([`load`]), writes what it decided ([`commit`]).
 //! Follows   BIGINT, TEXT and BLOB/BYTEA columns only, `$1` placeholders, DDL in `migrations/`, numbered alike.
-//! Never     commits by itself inside `load` and `commit`: the transaction is the caller's ([`crate::flow`]).
+//! Never     commits by itself inside `load` and `commit`: the transaction is the caller's (flow).
 
 pub mod cases;
 pub mod commit;
