@@ -26,6 +26,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod desk;
+pub mod failpoint;
 pub mod flow;
 pub mod imap;
 pub mod limits;

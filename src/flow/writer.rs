@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::{Decision, Event, ROUNDS_MAX, Step, Undeliverable, View, What, decide};
+use crate::failpoint;
 use crate::store::events::{self, Happened};
 use crate::store::quarantine::Quarantined;
 use crate::store::types::{Claimed, IntakeBatch, Settlement};
@@ -98,7 +99,9 @@ impl Writer {
         if let Some(intake) = intake {
             progress(&mut transaction, &intake).await.context("move the cursor")?;
         }
+        failpoint::hit("batch.before_commit");
         transaction.commit().await.context("commit a batch")?;
+        failpoint::hit("batch.after_commit");
         if queued {
             self.bell.notify_waiters();
         }
@@ -180,6 +183,7 @@ impl Writer {
             for step in rest.by_ref() {
                 self.step(&mut transaction, step, &mut answers).await?;
             }
+            failpoint::hit("steps.before_commit");
             transaction.commit().await.context("commit outbox steps")
         }
         .await;

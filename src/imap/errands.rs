@@ -1,6 +1,7 @@
 //! What is done to a mail on the server after the commit (`intake.after`). A refusal never stops intake.
 
 use super::wire::{COMMAND_TIMEOUT, Wire, WireError, quoted};
+use crate::failpoint;
 use crate::flow::Flow;
 use crate::store::types::{After, Cursor};
 
@@ -19,7 +20,10 @@ pub async fn run(wire: &mut Wire, flow: &Flow, cursor: &Cursor) -> anyhow::Resul
         };
         let uids: Vec<u32> = errands.iter().filter(|e| e.action == action).map(|e| e.uid).collect();
         match act(wire, &action, &super::cursor::uid_set(uids.iter().copied())).await {
-            Ok(()) => flow.errands_done(&cursor.mailbox, &cursor.folder, cursor.uidvalidity, &uids).await?,
+            Ok(()) => {
+                failpoint::hit("errand.done");
+                flow.errands_done(&cursor.mailbox, &cursor.folder, cursor.uidvalidity, &uids).await?;
+            }
             Err(error @ WireError::Lost { .. }) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(mailbox.name = cursor.mailbox, %error, "what intake.after asks for is not possible now; it is tried again later");

@@ -12,6 +12,7 @@ use async_imap::imap_proto::{MessageSection, Response};
 use super::Settings;
 use super::cursor::{Listed, Take, batches, internal_date_ms, take, uid_set};
 use super::wire::{Wire, WireError};
+use crate::failpoint;
 use crate::flow::Flow;
 use crate::store::types::{Content, Cursor, FetchedMail, Gap, GapState, IntakeBatch};
 
@@ -248,6 +249,7 @@ impl Pass<'_> {
 
     async fn hand_over(&mut self, uid_last: u32, mails: Vec<FetchedMail>, gaps: Vec<Gap>) -> anyhow::Result<()> {
         let cursor = Cursor { uid_last, ..self.cursor.clone() };
+        failpoint::hit("intake.fetched");
         let after = self.settings.after.clone();
         self.flow.intake(IntakeBatch { cursor: cursor.clone(), mails, gaps, gaps_closed: Vec::new(), after }).await?;
         *self.cursor = cursor;

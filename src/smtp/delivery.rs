@@ -12,6 +12,7 @@ use super::retry::{Meaning, Ourselves, Verb, meaning};
 use crate::clock;
 use crate::config::Account;
 use crate::config::file::OnUncertain;
+use crate::failpoint;
 use crate::flow::Flow;
 use crate::store::types::{Claimed, Settlement};
 
@@ -56,7 +57,9 @@ pub(super) struct Delivery {
 
 impl Delivery {
     pub async fn run(mut self, mail: Claimed, idle: Option<Idle>) -> Landed {
+        failpoint::hit("outbox.claimed");
         let (relay, done) = self.attempt(&mail, idle).await;
+        failpoint::hit("outbox.answered");
         let (settlement, told) = self.judge(&mail, &done);
         if let Some(settlement) = settlement {
             log(&self.account.mailbox, &mail, &settlement);
@@ -96,7 +99,10 @@ impl Delivery {
         let flow = self.flow.clone();
         let started = async {
             match flow.data_started(mail.id, mail.attempt).await {
-                Ok(started) => started,
+                Ok(started) => {
+                    failpoint::hit("outbox.data_started");
+                    started
+                }
                 Err(error) => {
                     tracing::error!(
                         delivery.id = mail.id,

@@ -20,6 +20,8 @@ pub struct Desk {
     mailboxes: Vec<String>,
     imap_port: u16,
     smtp_port: u16,
+    connections: u32,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -41,8 +43,11 @@ impl Desk {
             mailboxes: vec!["support".to_owned()],
             imap_port,
             smtp_port,
+            connections: 4,
+            environment: Vec::new(),
             child: None,
         };
+        std::fs::create_dir(desk.folder.path().join("failpoints")).expect("a folder");
         desk.agents = ["anna", "bob"].map(|name| (name.to_owned(), format!("{name}@agents.{}", desk.domain))).to_vec();
         desk
     }
@@ -65,6 +70,33 @@ impl Desk {
     pub fn with_mailbox(mut self, name: &str) -> Self {
         self.mailboxes.push(name.to_owned());
         self
+    }
+
+    /// One mail at a time.
+    pub fn with_one_connection(mut self) -> Self {
+        self.connections = 1;
+        self
+    }
+
+    /// A variable of the daemon's environment.
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The daemon dies at the nth visit of this place.
+    pub fn arm(&self, place: &str, visit: u32) {
+        std::fs::write(self.folder.path().join("failpoints").join(place), visit.to_string()).expect("arm");
+    }
+
+    /// Waits until the daemon has died by itself.
+    pub fn dies(&mut self) {
+        let mut child = self.child.take().expect("a daemon");
+        let begun = Instant::now();
+        while child.try_wait().expect("its state").is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the daemon does not die; the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn imap_through(mut self, port: u16) -> Self {
@@ -114,11 +146,12 @@ impl Desk {
             "[database]\nurl = \"sqlite:{folder}/desk.db\"\n[token]\nkey = {{ file = \"{folder}/token.key\" }}\n"
         );
         for mailbox in &self.mailboxes {
-            let (imap, smtp, address) = (self.imap_port, self.smtp_port, self.address_of(mailbox));
+            let (imap, smtp, connections, address) =
+                (self.imap_port, self.smtp_port, self.connections, self.address_of(mailbox));
             text.push_str(&format!(
                 "[mailbox.{mailbox}]\naddress = \"{address}\"\nname = \"Shop Support\"\npassword = \"secret\"\n\
                  imap = {{ host = \"localhost\", port = {imap}, tls = \"implicit\", ca = \"{ca}\" }}\n\
-                 smtp = {{ host = \"localhost\", port = {smtp}, tls = \"starttls\", ca = \"{ca}\" }}\n"
+                 smtp = {{ host = \"localhost\", port = {smtp}, tls = \"starttls\", ca = \"{ca}\", connections = {connections} }}\n"
             ));
         }
         for (name, address) in &self.agents {
@@ -154,6 +187,8 @@ impl Desk {
             .arg(self.config())
             .arg("serve")
             .env("RUST_LOG", "info,sqlx=warn")
+            .env("YESREPLY_FAILPOINTS", self.folder.path().join("failpoints"))
+            .envs(self.environment.iter().cloned())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -19,6 +19,8 @@ mod proxy;
 mod stack;
 
 mod answers;
+#[cfg(feature = "failpoints")]
+mod crashes;
 mod faults;
 mod intake;
 mod sending;

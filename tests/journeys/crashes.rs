@@ -1,0 +1,106 @@
+//! The crash table: the daemon dies at a place, is started again, and everybody has what they must have.
+
+use std::collections::BTreeMap;
+
+use crate::answers::answered;
+use crate::desk::Desk;
+use crate::people::{Letter, Person};
+
+/// Where a copy may come twice: the relay has said 250 and that is not committed.
+const WINDOW: [(&str, u32); 2] = [("outbox.answered", 1), ("steps.before_commit", 3)];
+
+const PLACES: [(&str, u32); 8] = [
+    ("intake.fetched", 1),
+    ("batch.before_commit", 1),
+    ("batch.after_commit", 1),
+    ("outbox.claimed", 1),
+    ("outbox.data_started", 1),
+    ("outbox.answered", 1),
+    ("steps.before_commit", 2),
+    ("steps.before_commit", 3),
+];
+
+fn desk(place: &str, visit: u32) -> Option<Desk> {
+    Some(Desk::new(&format!("crash-{}-{visit}", place.replace(['.', '_'], "-")))?.with_one_connection())
+}
+
+/// One mail with these words, or two with the same bytes where the window allows it.
+fn got_once(person: &Person, words: &str, place: (&str, u32)) {
+    let letters: Vec<Letter> = person.mailbox().into_iter().filter(|l| l.text().contains(words)).collect();
+    let mut ids: BTreeMap<String, usize> = BTreeMap::new();
+    for letter in &letters {
+        *ids.entry(letter.message_id()).or_default() += 1;
+    }
+    let most = if WINDOW.contains(&place) { 2 } else { 1 };
+    assert_eq!(ids.len(), 1, "{} at {place:?}: {letters:?}", person.address);
+    assert!(letters.len() <= most, "{} has {} copies at {place:?}", person.address, letters.len());
+    let written = |l: &Letter| l.raw.windows(6).position(|w| w == b"From: ").map(|at| l.raw[at..].to_vec());
+    assert!(letters.windows(2).all(|w| written(&w[0]) == written(&w[1])), "the same bytes");
+}
+
+#[test]
+fn a_customers_mail_survives_a_crash_at_every_place() {
+    for place in PLACES {
+        let Some(mut desk) = desk(place.0, place.1) else { return };
+        desk.start();
+        let (jane, anna, bob) = (desk.customer("Jane"), desk.agent("anna"), desk.agent("bob"));
+        desk.arm(place.0, place.1);
+        jane.writes(&desk.address(), "Crash", "Words that must arrive.");
+        desk.dies();
+        desk.start();
+        anna.gets("Words that must arrive.");
+        bob.gets("Words that must arrive.");
+        jane.gets("[#1001]");
+        desk.quiet();
+        for (person, words) in
+            [(&anna, "Words that must arrive."), (&bob, "Words that must arrive."), (&jane, "[#1001]")]
+        {
+            got_once(person, words, place);
+        }
+        assert_eq!(desk.cases().len(), 1, "{place:?}");
+        assert_eq!(desk.audit()["stored"], 1, "{place:?}");
+        desk.stop();
+    }
+}
+
+#[test]
+fn an_agents_answer_survives_a_crash_at_every_place() {
+    for place in PLACES {
+        let Some(mut desk) = desk(place.0, place.1) else { return };
+        desk.start();
+        let (relay, _) = answered(&desk);
+        let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+        desk.quiet();
+        desk.arm(place.0, place.1);
+        anna.sends(&relay.reply("The second answer."));
+        desk.dies();
+        desk.start();
+        jane.gets("The second answer.");
+        desk.quiet();
+        got_once(&jane, "The second answer.", place);
+        assert_eq!(desk.case("1001")["messages"].as_array().map(Vec::len), Some(4), "{place:?}");
+        desk.audit();
+        desk.stop();
+    }
+}
+
+#[test]
+fn what_is_done_on_the_server_is_done_after_a_crash() {
+    for place in [("batch.after_commit", 1), ("errand.done", 1)] {
+        let Some(desk) = desk(place.0, place.1) else { return };
+        let mut desk = desk.with("[intake]\nafter = \"seen\"\n");
+        desk.start();
+        desk.arm(place.0, place.1);
+        desk.customer("Jane").writes(&desk.address(), "Crash", "Words that must arrive.");
+        desk.dies();
+        let address = desk.address();
+        let seen =
+            |desk: &Desk| desk.host.doveadm(&["search", "-u", &address, "mailbox", "INBOX", "SEEN"]).lines().count();
+        assert_eq!(seen(&desk), usize::from(place.0 == "errand.done"), "{place:?}: never before the commit");
+        desk.start();
+        desk.agent("anna").gets("Words that must arrive.");
+        desk.wait_for("the flag", |desk| seen(desk) == 1);
+        desk.quiet();
+        got_once(&desk.agent("anna"), "Words that must arrive.", place);
+    }
+}
