@@ -10,7 +10,7 @@ use super::output::{self, Failure, code, line, when};
 use crate::clock;
 use crate::config::findings::Finding;
 use crate::config::{Account, Config};
-use crate::desk::token::{CaseKey, Class, PartyId, Token, reply_address};
+use crate::desk::token::{CaseKey, Class, PartyId, Token, message_id, reply_address};
 use crate::store::Store;
 use crate::{imap, smtp};
 
@@ -117,7 +117,9 @@ async fn round_trip(config: &Config, account: &Account) -> anyhow::Result<String
     let token =
         Token { class: Class::Bounce, case: CaseKey(u64::from_le_bytes(clock::random())), party: PartyId::NOBODY };
     let to = reply_address(&policy.keys, mailbox, token).to_string();
-    let message_id = format!("<probe.{unique}@{}>", mailbox.address.domain());
+    // an id of our own: a running daemon knows it for our own mail and lets it be (R22)
+    let message_id = message_id(&policy.keys, mailbox, token, &unique);
+    let message_id = message_id.as_str();
     let date = jiff::fmt::rfc2822::to_string(&jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC))
         .context("write a date")?;
     let bytes = format!(
@@ -128,7 +130,7 @@ async fn round_trip(config: &Config, account: &Account) -> anyhow::Result<String
     );
     smtp::send_once(account, &mailbox.address.to_string(), &to, bytes.into_bytes()).await?;
     let begun = clock::now_ms();
-    if imap::arrives(account, &message_id, PROBE).await? {
+    if imap::arrives(account, message_id, PROBE).await? {
         let seconds = clock::now_ms().saturating_sub(begun) / 1000;
         return Ok(format!("a mail to {to} came back after {seconds} s"));
     }

@@ -15,13 +15,13 @@ pub struct Desk {
     pub host: Host,
     pub domain: String,
     folder: TempDir,
+    database: String,
     extra: String,
     agents: Vec<(String, String)>,
     mailboxes: Vec<String>,
     imap_port: u16,
     smtp_port: u16,
     connections: u32,
-    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -34,17 +34,19 @@ impl Desk {
     pub fn on(host: Host, story: &str) -> Self {
         let domain = format!("{}-{}.example", story.replace('_', "-"), &crate::people::unique()[..6]);
         let (imap_port, smtp_port) = (host.port("imaps"), host.port("submission"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = tokio::runtime::Runtime::new().expect("a runtime").block_on(crate::database::url(folder.path()));
         let mut desk = Desk {
             host,
             domain,
-            folder: tempfile::tempdir().expect("a folder"),
+            folder,
+            database,
             extra: String::new(),
             agents: Vec::new(),
             mailboxes: vec!["support".to_owned()],
             imap_port,
             smtp_port,
             connections: 4,
-            environment: Vec::new(),
             child: None,
         };
         std::fs::create_dir(desk.folder.path().join("failpoints")).expect("a folder");
@@ -75,12 +77,6 @@ impl Desk {
     /// One mail at a time.
     pub fn with_one_connection(mut self) -> Self {
         self.connections = 1;
-        self
-    }
-
-    /// A variable of the daemon's environment.
-    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -142,9 +138,9 @@ impl Desk {
         if !key.exists() {
             std::fs::write(&key, "11".repeat(32)).expect("write the key");
         }
-        let mut text = format!(
-            "[database]\nurl = \"sqlite:{folder}/desk.db\"\n[token]\nkey = {{ file = \"{folder}/token.key\" }}\n"
-        );
+        let database = &self.database;
+        let mut text =
+            format!("[database]\nurl = \"{database}\"\n[token]\nkey = {{ file = \"{folder}/token.key\" }}\n");
         for mailbox in &self.mailboxes {
             let (imap, smtp, connections, address) =
                 (self.imap_port, self.smtp_port, self.connections, self.address_of(mailbox));
@@ -188,7 +184,6 @@ impl Desk {
             .arg("serve")
             .env("RUST_LOG", "info,sqlx=warn")
             .env("YESREPLY_FAILPOINTS", self.folder.path().join("failpoints"))
-            .envs(self.environment.iter().cloned())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -11,6 +11,8 @@
     reason = "a story that cannot go on fails, with the reason"
 )]
 
+#[path = "../database/mod.rs"]
+mod database;
 mod desk;
 #[path = "../letter/mod.rs"]
 mod letter;
