@@ -15,7 +15,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::flow::Flow;
+use crate::health::Health;
 use crate::imap::{self, Intake};
+use crate::service;
 use crate::smtp::{self, Sender};
 use crate::store::Store;
 
@@ -37,19 +39,24 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     }
     let flow = Flow::start(store.clone(), Arc::new(config.policy.clone()));
     flow.release_leases().await.context("take over the outbox")?;
+    let health = Health::default();
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
     for account in config.accounts.values() {
         let intake = imap::Settings::of(&config);
         let sender = smtp::Settings::of(&config, account);
         let (one, two) = ((account.clone(), flow.clone()), (account.clone(), flow.clone()));
+        let beat = health.beat(&format!("intake of {}", account.mailbox));
         loops.spawn(kept_up(stopped.clone(), "intake", account.mailbox.clone(), {
             let stopped = stopped.clone();
-            move || until(stopped.clone(), Intake::new(one.0.clone(), intake.clone(), one.1.clone()).run())
+            move || {
+                until(stopped.clone(), Intake::new(one.0.clone(), intake.clone(), one.1.clone(), beat.clone()).run())
+            }
         }));
+        let beat = health.beat(&format!("outbox of {}", account.mailbox));
         loops.spawn(kept_up(stopped.clone(), "outbox", account.mailbox.clone(), {
             let stopped = stopped.clone();
-            move || Sender::new(two.0.clone(), sender.clone(), two.1.clone()).run(stopped.clone())
+            move || Sender::new(two.0.clone(), sender.clone(), two.1.clone(), beat.clone()).run(stopped.clone())
         }));
     }
     let staff = flow.clone();
@@ -64,6 +71,8 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "yesreply is ready"
     );
+    let watching = tokio::spawn(service::watch(flow.clone(), health));
+    service::ready();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -72,6 +81,8 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
         }
     }
     tracing::info!("stopping");
+    service::stopping();
+    watching.abort();
     stop.send_replace(true);
     let all = async { while loops.join_next().await.is_some() {} };
     if timeout(STOP, all).await.is_err() {

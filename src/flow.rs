@@ -158,6 +158,14 @@ impl Flow {
         self.ask(|answer| Urgent::Settle { id, attempt, settlement, answer }).await
     }
 
+    /// Writes to the database, through the writer: both are alive.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn probe(&self) -> anyhow::Result<()> {
+        self.ask(|answer| Urgent::Probe { answer }).await
+    }
+
     /// Rings when rows were queued. Register before looking.
     #[must_use]
     pub fn outbox_bell(&self) -> &Notify {

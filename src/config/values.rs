@@ -179,6 +179,9 @@ macro_rules! from_text {
 }
 from_text!(Span, Size, Limit, Start, AfterValue, AudienceValue);
 
+/// Where systemd puts the credentials of our unit, while it runs.
+const SERVICE_CREDENTIALS: &str = "/run/credentials/yesreply.service";
+
 /// Where a secret is.
 #[derive(Clone)]
 pub enum Secret {
@@ -218,11 +221,15 @@ impl Secret {
             Secret::Env(name) => std::env::var(name)
                 .map_err(|_| format!("the environment variable {name} is not set; set it, or name a file"))?,
             Secret::Credential(name) => {
-                let folder = std::env::var("CREDENTIALS_DIRECTORY").map_err(|_| {
-                    format!("credential {name}: no CREDENTIALS_DIRECTORY; start this by systemd with LoadCredential={name}:…")
-                })?;
+                // commands beside the running service find its credentials too
+                let folder = std::env::var("CREDENTIALS_DIRECTORY").unwrap_or_else(|_| SERVICE_CREDENTIALS.to_owned());
                 let path = Path::new(&folder).join(name);
-                std::fs::read_to_string(&path).map_err(|e| format!("read credential {}: {e}", path.display()))?
+                std::fs::read_to_string(&path).map_err(|e| {
+                    format!(
+                        "read credential {}: {e}; start the service, whose unit loads it (LoadCredential=)",
+                        path.display()
+                    )
+                })?
             }
             Secret::Command(command) => output_of(command)?,
         };

@@ -38,6 +38,7 @@ pub(super) struct Work {
 pub(super) enum Urgent {
     Claim { mailbox: String, limit: u32, lease_ms: i64, answer: oneshot::Sender<anyhow::Result<Vec<Claimed>>> },
     DataStarted { id: i64, attempt: i64, answer: oneshot::Sender<anyhow::Result<bool>> },
+    Probe { answer: oneshot::Sender<anyhow::Result<()>> },
     Settle { id: i64, attempt: i64, settlement: Settlement, answer: oneshot::Sender<anyhow::Result<()>> },
 }
 
@@ -221,6 +222,10 @@ impl Writer {
                 answers.push(Answer::Started(answer, matches!(started, Ok(true))));
                 started.context("mark that DATA has begun")?;
             }
+            Urgent::Probe { answer } => {
+                answers.push(Answer::Settled(answer));
+                events::probe(transaction).await.context("write to the database")?;
+            }
             Urgent::Settle { id, attempt, settlement, answer } => {
                 answers.push(Answer::Settled(answer));
                 let settled = outbox::settle(transaction, id, attempt, &settlement, now).await.context("settle")?;
@@ -256,7 +261,7 @@ impl Urgent {
         match self {
             Urgent::Claim { answer, .. } => drop(answer.send(Err(error))),
             Urgent::DataStarted { answer, .. } => drop(answer.send(Err(error))),
-            Urgent::Settle { answer, .. } => drop(answer.send(Err(error))),
+            Urgent::Probe { answer } | Urgent::Settle { answer, .. } => drop(answer.send(Err(error))),
         }
     }
 }

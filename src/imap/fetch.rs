@@ -14,6 +14,7 @@ use super::cursor::{Listed, Take, batches, internal_date_ms, take, uid_set};
 use super::wire::{Wire, WireError};
 use crate::failpoint;
 use crate::flow::Flow;
+use crate::health::Beat;
 use crate::store::types::{Content, Cursor, FetchedMail, Gap, GapState, IntakeBatch};
 
 /// For the list of what is new, which may be a whole mailbox.
@@ -56,6 +57,8 @@ pub struct Pass<'a> {
     pub flow: &'a Flow,
     /// Settings.
     pub settings: &'a Settings,
+    /// Heard of after each batch.
+    pub beat: &'a Beat,
     /// Memory across connections.
     pub suspect: &'a mut Suspect,
     /// Where we stand; moves with each commit.
@@ -253,6 +256,7 @@ impl Pass<'_> {
         let after = self.settings.after.clone();
         self.flow.intake(IntakeBatch { cursor: cursor.clone(), mails, gaps, gaps_closed: Vec::new(), after }).await?;
         *self.cursor = cursor;
+        self.beat.within(super::STEP);
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::values::Start;
 use crate::config::{Account, Config};
 use crate::flow::Flow;
+use crate::health::Beat;
 use crate::store::types::{After, Cursor, IntakeBatch};
 
 use connect::Refusal;
@@ -27,6 +28,8 @@ use wire::{COMMAND_TIMEOUT, Selected, Wire, WireError, Woken};
 
 /// IDLE is renewed at least this often: NAT and half-dead connections.
 const IDLE_CEILING: Duration = Duration::from_secs(300);
+/// The longest single step: a list of a whole mailbox, the largest mail at the slowest rate, a locked database.
+const STEP: Duration = Duration::from_secs(900);
 /// First wait after a lost connection.
 const BACKOFF_FIRST_MS: u64 = 1_000;
 /// First wait after a refused password: servers lock accounts.
@@ -70,6 +73,7 @@ pub struct Intake {
     account: Account,
     settings: Settings,
     flow: Arc<Flow>,
+    beat: Beat,
     suspect: Suspect,
     /// What was last recorded of this account: the same is not logged twice.
     state: Option<String>,
@@ -79,17 +83,19 @@ pub struct Intake {
 impl Intake {
     /// A loop that has not begun.
     #[must_use]
-    pub fn new(account: Account, settings: Settings, flow: Arc<Flow>) -> Self {
-        Intake { account, settings, flow, suspect: Suspect::default(), state: None, attempts: 0 }
+    pub fn new(account: Account, settings: Settings, flow: Arc<Flow>, beat: Beat) -> Self {
+        Intake { account, settings, flow, beat, suspect: Suspect::default(), state: None, attempts: 0 }
     }
 
     /// Reads for ever. May be dropped at any point: nothing lives in memory only.
     pub async fn run(mut self) {
         loop {
+            self.beat.within(STEP);
             let wait = match self.connected().await {
                 Ok(()) => continue,
                 Err(refusal) => self.failed(&refusal).await,
             };
+            self.beat.within(wait.saturating_add(STEP));
             tokio::time::sleep(wait).await;
         }
     }
@@ -140,7 +146,9 @@ impl Intake {
             loop {
                 self.pass(&mut wire, &mut cursor).await?;
                 self.works().await;
+                self.beat.within(self.settings.poll.saturating_add(STEP));
                 let news = self.wait(&mut wire).await.map_err(anyhow::Error::from)?;
+                self.beat.within(STEP);
                 if !news || opened.elapsed() >= self.settings.poll {
                     break;
                 }
@@ -185,7 +193,8 @@ impl Intake {
     async fn pass(&mut self, wire: &mut Wire, cursor: &mut Cursor) -> anyhow::Result<()> {
         let begun_ms = clock::now_ms();
         let before = cursor.uid_last;
-        Pass { wire, flow: &self.flow, settings: &self.settings, suspect: &mut self.suspect, cursor }.run().await?;
+        let (flow, settings, beat) = (&self.flow, &self.settings, &self.beat);
+        Pass { wire, flow, settings, beat, suspect: &mut self.suspect, cursor }.run().await?;
         if before <= cursor.uid_old && cursor.uid_last > before {
             self.flow.old_mail_taken(cursor).await?;
         }

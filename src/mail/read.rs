@@ -4,6 +4,7 @@
 //! Follows   RFC 5322, RFC 2045–2047, RFC 2231, RFC 3676 (through mail-parser, but for flowed text).
 //! Never     fails: whatever the bytes are, there is an `Incoming`, and its defects say what was wrong.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -218,7 +219,7 @@ fn return_path(fields: &Fields) -> Option<ReturnPath> {
 }
 
 fn ids(fields: &Fields, name: &str) -> Vec<MessageId> {
-    let mut ids: Vec<MessageId> = fields.all(name).flat_map(MessageId::scan).collect();
+    let mut ids: Vec<MessageId> = fields.all(name).flat_map(|value| MessageId::scan(&plain(value))).collect();
     if ids.len() > REFERENCES_MAX {
         let half = REFERENCES_MAX / 2;
         let tail = ids.split_off(ids.len().saturating_sub(half));
@@ -226,6 +227,17 @@ fn ids(fields: &Fields, name: &str) -> Vec<MessageId> {
         ids.extend(tail);
     }
     ids
+}
+
+/// Python's email package (seen with 3.11, 2026) writes ids that are too long for a line as encoded words, which RFC 2047
+/// section 5 forbids.
+fn plain(value: &str) -> Cow<'_, str> {
+    if !value.contains("=?") {
+        return Cow::Borrowed(value);
+    }
+    let field = format!("Subject: {value}\r\n\r\n");
+    let decoded = MessageParser::default().parse_headers(field.as_bytes()).and_then(|m| m.subject().map(str::to_owned));
+    decoded.map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
 fn trace(fields: &Fields) -> Vec<TraceField> {

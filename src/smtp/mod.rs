@@ -20,6 +20,7 @@ use crate::clock;
 use crate::config::file::OnUncertain;
 use crate::config::{Account, Config};
 use crate::flow::Flow;
+use crate::health::Beat;
 use crate::store::types::{Claimed, Settlement};
 
 use delivery::{Delivery, Idle, Landed, Told, settle};
@@ -40,6 +41,8 @@ const UNREACHABLE_MS: (i64, i64) = (1_000, 60_000);
 const PAUSE_MS: i64 = 5 * 60_000;
 /// What is in the air when the daemon stops gets this long.
 const STOP: Duration = Duration::from_secs(7);
+/// The loop itself never waits longer: the deliveries have deadlines of their own.
+const STEP: Duration = Duration::from_secs(600);
 /// Without a bell, the outbox is looked at this often: other processes queue too.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -84,6 +87,7 @@ pub struct Sender {
     account: Account,
     settings: Arc<Settings>,
     flow: Arc<Flow>,
+    beat: Beat,
     idle: Vec<Idle>,
     waiting: VecDeque<Claimed>,
     air: JoinSet<Landed>,
@@ -98,11 +102,12 @@ pub struct Sender {
 impl Sender {
     /// A loop that has not begun.
     #[must_use]
-    pub fn new(account: Account, settings: Settings, flow: Arc<Flow>) -> Self {
+    pub fn new(account: Account, settings: Settings, flow: Arc<Flow>, beat: Beat) -> Self {
         Sender {
             account,
             settings: Arc::new(settings),
             flow,
+            beat,
             idle: Vec::new(),
             waiting: VecDeque::new(),
             air: JoinSet::new(),
@@ -121,6 +126,7 @@ impl Sender {
             let bell = flow.outbox_bell().notified();
             tokio::pin!(bell);
             bell.as_mut().enable();
+            self.beat.within(STEP);
             self.drop_idle();
             self.claim().await;
             self.launch(&given_up);

@@ -24,6 +24,20 @@ pub struct Happened<'a> {
     pub case: Option<CaseKey>,
 }
 
+/// A write that changes nothing of the desk: the database can be written.
+///
+/// # Errors
+/// The database's.
+pub async fn probe(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO counters (name, value) VALUES ('probe', 1)
+         ON CONFLICT (name) DO UPDATE SET value = counters.value + 1",
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
 /// Has this event been handled?
 ///
 /// # Errors

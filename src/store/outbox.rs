@@ -206,6 +206,17 @@ impl Store {
         rows::maybe_number(&row, "due")
     }
 
+    /// How many rows wait.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn outbox_waiting(&self) -> sqlx::Result<i64> {
+        let row = sqlx::query("SELECT count(*) AS n FROM outbox WHERE state IN ('queued', 'uncertain', 'sending')")
+            .fetch_one(self.reader())
+            .await?;
+        rows::number(&row, "n")
+    }
+
     /// Rows of the outbox; without `all` those that have not ended well.
     ///
     /// # Errors

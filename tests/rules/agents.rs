@@ -193,3 +193,17 @@ async fn r41_an_unknown_command_stops_the_whole_reply() {
         answers[0].text()
     );
 }
+
+#[tokio::test]
+async fn a_short_answer_is_an_answer() {
+    for words in ["Yes.", "No", "Ok!", "Tomorrow 9:00", "42"] {
+        let mut desk = Desk::new().await;
+        desk.gets(JANE, &Draft::new("support@shop.example", "Booted", "Is anybody there?")).await;
+        let sent = desk.sends().await;
+        let relay = one_to(&sent, "anna@agents.example").clone();
+        desk.gets(ANNA, &relay.reply(words)).await;
+        let answers = to_jane(&desk).await;
+        assert_eq!(answers.len(), 1, "{words}: {:?}", desk.case().await.log);
+        assert_eq!(answers[0].text().trim(), words);
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use yesreply::config::values::Start;
+use yesreply::health::Health;
 use yesreply::imap::{Intake, Settings};
 use yesreply::store::cases::Filter;
 use yesreply::store::types::{After, GapState};
@@ -198,7 +199,7 @@ async fn desk(folder: &Shared) -> (Desk, tokio::task::JoinHandle<()>) {
         retry_max: Duration::from_millis(200),
         message_bytes_max: 1_000_000,
     };
-    let intake = Intake::new(desk.account.clone(), settings, desk.flow.clone());
+    let intake = Intake::new(desk.account.clone(), settings, desk.flow.clone(), Health::default().beat("intake"));
     let handle = tokio::spawn(intake.run());
     (desk, handle)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use yesreply::health::Health;
 use yesreply::smtp::{Sender, Settings};
 use yesreply::store::outbox::Queued;
 use yesreply::store::types::{After, Content, Cursor, FetchedMail, IntakeBatch};
@@ -130,7 +131,9 @@ async fn sending(script: &[Does]) -> (Desk, Shared, watch::Sender<bool>, tokio::
     desk.flow.intake(batch).await.expect("intake");
     let (stop, stopped) = watch::channel(false);
     let settings = Settings::of(&desk.config, &desk.account);
-    let handle = tokio::spawn(Sender::new(desk.account.clone(), settings, desk.flow.clone()).run(stopped));
+    let handle = tokio::spawn(
+        Sender::new(desk.account.clone(), settings, desk.flow.clone(), Health::default().beat("outbox")).run(stopped),
+    );
     (desk, relay, stop, handle)
 }
 
