@@ -3,6 +3,9 @@
 /// Parts of one mail that are looked at: real mail has a few dozen.
 pub const PARTS_MAX: usize = 1_000;
 
+/// Messages inside messages of one mail: a digest has a few dozen; tens of thousands overflow the parser's stack.
+pub const NESTED_MESSAGES_MAX: usize = 500;
+
 /// Header fields of one mail that are looked at.
 pub const HEADER_FIELDS_MAX: usize = 1_000;
 

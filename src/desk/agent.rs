@@ -62,8 +62,29 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
     }
     let parent = parent(arriving, known, agent);
     let writing = Writing { arriving: *arriving, known, agent, parent };
-    if arriving.arrival.mail.nature != Nature::Personal {
+    let mail = &arriving.arrival.mail;
+    if mail.nature.is_silent() {
         return automatic(&writing);
+    }
+    let ordinary = mail.nature == Nature::Personal || mail.nature_by_words;
+    if !ordinary && matches!(writing.parent, Parent::Ours(_)) {
+        return held(
+            &writing,
+            "R40",
+            &format!("Your mail came as {}, not as a person's own.", mail.nature.word()),
+            "Send it from your own account, not through a list or a rule.",
+        );
+    }
+    if !ordinary {
+        return automatic(&writing);
+    }
+    if !agents_of(arriving.policy, &known.case.mailbox).iter().any(|a| a.name == agent.name) {
+        return held(
+            &writing,
+            "R40",
+            &format!("You do not work mailbox {} any more.", known.case.mailbox),
+            "Ask your operator, or a colleague who does.",
+        );
     }
     if let Some((reason, remedy)) = doubt_of_author(&writing, colleague) {
         return held(&writing, "R40", &reason, &remedy);
@@ -160,11 +181,7 @@ fn no_answer(
             "Answer to the Reply-To address; some clients ask whether to use it.",
         ));
     }
-    let mail = &writing.arriving.arrival.mail;
-    let case = &writing.known.case;
-    let replies = case_tags(&mail.subject).contains(&case.reference)
-        || base_subject(&mail.subject) == base_subject(&case.subject);
-    if !replies && !writing.arriving.arrival.agent_reading.quotes_ours {
+    if !replies_to(writing) && !writing.arriving.arrival.agent_reading.quotes_ours {
         return Some((
             "R47",
             "It quotes nothing of ours, and its subject is not a reply to our mail's.".to_owned(),
@@ -180,6 +197,14 @@ fn no_answer(
         ));
     }
     None
+}
+
+/// Is its subject that of our mail, with any prefix?
+fn replies_to(writing: &Writing<'_>) -> bool {
+    let subject = &writing.arriving.arrival.mail.subject;
+    let case = &writing.known.case;
+    case_tags(subject).contains(&case.reference) && !matches!(writing.parent, Parent::Nothing)
+        || base_subject(subject) == base_subject(&case.subject)
 }
 
 /// A mail that we sent to this agent in this case, another person's, or none (R40).
@@ -255,16 +280,25 @@ fn note_of_colleague(writing: &Writing<'_>, colleague: &Agent) -> Decision {
     sheet.append(case.key, note_entry(arriving, colleague, words));
     let line = format!("Kept as your note in case #{}; nothing was sent to {}.", case.reference, shown(&case.customer));
     confirm(&mut sheet, writing, colleague, &line, "");
-    let told = format!("{} wrote a note in case #{}", colleague.display_name, case.reference);
+    let told = told_of_note(colleague, case);
     confirm(&mut sheet, writing, writing.agent, &told, words);
     sheet.done(Outcome::Handled, "R40", "a colleague's mail on another agent's token is a note", Some(case.key))
+}
+
+fn told_of_note(author: &Agent, case: &Case) -> String {
+    format!(
+        "{} wrote a note in case #{}. A reply to this mail goes to {}, unless its first line is #note.",
+        author.display_name,
+        case.reference,
+        shown(&case.customer)
+    )
 }
 
 fn tell_owner(sheet: &mut Sheet<'_>, writing: &Writing<'_>, author: &Agent, words: &str) {
     let case = &writing.known.case;
     let owner = case.owner.as_ref().and_then(|name| writing.arriving.policy.agents.get(name));
     if let Some(owner) = owner.filter(|o| o.name != author.name) {
-        let line = format!("{} wrote a note in case #{}", author.display_name, case.reference);
+        let line = told_of_note(author, case);
         confirm(sheet, writing, owner, &line, words);
     }
 }

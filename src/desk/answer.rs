@@ -6,6 +6,7 @@
 
 use minijinja::context;
 
+use crate::mail::Attachment;
 use crate::mail::render::Part;
 use crate::mail::reply::Reading;
 use crate::mail::{NameAddr, html};
@@ -58,15 +59,20 @@ pub fn send(writing: &Writing<'_>, target: Option<&(i64, Entry)>, reading: &Read
     let Some(draft) = sheet.customer_draft(mailbox, &mail) else {
         return held(writing, "R22", "The customer's address is one of our own.", "Write to them by another way.");
     };
+    if !crate::mail::render::can_be_written(&person.address) {
+        let reason = format!("{} is no address that mail can be sent to.", person.address);
+        return held(writing, "R46", &reason, "Write to the customer by another way.");
+    }
     let number = PartyId::of_party(case.key, &person.address);
     let guard = Guard { policy, entries: &writing.known.entries, recipient: number };
-    let findings = guard.findings(&draft, &arriving.arrival.mail.attachments);
+    let leave: Vec<Attachment> =
+        arriving.arrival.mail.attachments.iter().filter(|a| !is_of_the_agents_mail(&a.media_type)).cloned().collect();
+    let findings = guard.findings(&draft, &leave);
     if !findings.is_empty() {
         let reason = format!("It held what customers must not see: {}.", findings.join("; "));
         return held(writing, "R46", &reason, "Take it out and send your reply again.");
     }
-    let mut entry = outbound(&draft, &writing.agent.name, &writing.agent.public_name, Standing::Agent, case, &words);
-    entry.body = arriving.arrival.mail.text.clone();
+    let entry = outbound(&draft, &writing.agent.name, &writing.agent.public_name, Standing::Agent, case, &words);
     sheet.append(case.key, entry);
     sheet.send_to_customer(mailbox, &mail, draft);
     settle_case(&mut sheet, writing, mailbox, commands);
@@ -166,6 +172,22 @@ fn without(text: &str, address: &str) -> String {
     out.replace("mailto:\"", "\"").replace("<>", "").replace("&lt;&gt;", "")
 }
 
+/// Signatures, keys and containers of the agent's own mail: they hold the private address, and sign another mail than
+/// the one that leaves.
+fn is_of_the_agents_mail(media_type: &str) -> bool {
+    const TYPES: [&str; 8] = [
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pkcs7-mime",
+        "application/x-pkcs7-mime",
+        "application/pgp-signature",
+        "application/pgp-keys",
+        "application/ms-tnef",
+        "application/vnd.ms-tnef",
+    ];
+    TYPES.contains(&media_type)
+}
+
 /// What of the agent's attachments goes along: files, and images that the kept words show.
 #[must_use]
 pub fn parts(arrival: &Arrival, words_html: Option<&str>) -> Vec<Part> {
@@ -173,6 +195,7 @@ pub fn parts(arrival: &Arrival, words_html: Option<&str>) -> Vec<Part> {
     arrival
         .parts
         .iter()
+        .filter(|part| !is_of_the_agents_mail(&part.media_type))
         .filter(|part| match (&part.content_id, part.inline) {
             (Some(id), true) => shows(id),
             _ => true,

@@ -15,7 +15,7 @@ use super::loops::{Acknowledgement, acknowledgement};
 use super::outgoing::{Sheet, ToCustomer, agents_of, shown};
 use super::policy::{Agent, Mailbox, Policy, RequireAuth};
 use super::relay::{html_of, relay_to_audience};
-use super::routing::{Arriving, Route, customer, home};
+use super::routing::{Arriving, Route, customer, home, is_our_own};
 use super::thread;
 use super::token::{CaseKey, PartyId};
 use super::{CaseView, Decision, Dispatch, Effect, EntryLink, Event, Outcome, Purpose, View};
@@ -68,7 +68,8 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
 fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let mail = &arriving.arrival.mail;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    if mail.nature.is_silent() {
+    // words alone are no proof: a person must see it (R53)
+    if mail.nature.is_silent() && !mail.nature_by_words {
         let because = format!("{} that answers no mail of ours", mail.nature.word());
         return sheet.done(Outcome::Ignored, "R53", &because, None);
     }
@@ -81,13 +82,20 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let party = Party {
         id: PartyId::of_party(case.key, &case.customer.address),
         person: case.customer.clone(),
-        has_passed: verdict == Verdict::Pass,
+        has_passed: verdict == Verdict::Pass
+            && mail.author().is_some_and(|a| a.address.key() == case.customer.address.key()),
     };
     let standing = if continued.is_some() { Standing::Party } else { Standing::Stranger };
     let standing = if demands_pass(arriving, verdict) { Standing::Unverified } else { standing };
     let entry = inbound(arriving, standing, party.id);
     sheet.push(Effect::Open(Box::new(case.clone())));
+    let customers_number = party.id;
     sheet.push(Effect::AddParty(case.key, party));
+    if let Some(author) = other_author(arriving, &case) {
+        let id = PartyId::of_party(case.key, &author.address);
+        let has_passed = verdict == Verdict::Pass && id != customers_number;
+        sheet.push(Effect::AddParty(case.key, Party { id, person: author.clone(), has_passed }));
+    }
     sheet.log(case.key, "opened", "customer", route.rule, &route.because);
     sheet.append(case.key, entry.clone());
     if let Some(before) = continued {
@@ -103,6 +111,14 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     }
     acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry, verdict);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
+}
+
+/// Somebody whose Reply-To is the customer (R20): what they write later from the same From is theirs too.
+fn other_author<'a>(arriving: &Arriving<'a>, case: &Case) -> Option<&'a NameAddr> {
+    let author = arriving.arrival.mail.author()?;
+    let same_organisation = author.address.organisational_domain() == case.customer.address.organisational_domain();
+    let other = author.address.key() != case.customer.address.key();
+    (other && same_organisation && !is_our_own(arriving.policy, &author.address)).then_some(author)
 }
 
 fn new_case(arriving: &Arriving<'_>, mailbox: &Mailbox, continued: Option<&CaseView>) -> Case {
@@ -164,7 +180,11 @@ fn standing(arriving: &Arriving<'_>, known: &CaseView, verdict: Verdict) -> (Sta
         || (verdict == Verdict::None && party.has_passed)
         || arriving.arrival.mail.from.len() > 1
         || demands_pass(arriving, verdict);
-    (if fails { Standing::Unverified } else { Standing::Party }, party.id)
+    // who opened the case with another Reply-To writes as its customer (R20)
+    let maps = other_author(arriving, &known.case).is_some()
+        && customer(arriving).is_some_and(|c| c.address.key() == known.case.customer.address.key());
+    let number = if maps { PartyId::of_party(known.case.key, &known.case.customer.address) } else { party.id };
+    (if fails { Standing::Unverified } else { Standing::Party }, number)
 }
 
 /// The entry of a mail that came in.
@@ -292,7 +312,8 @@ fn acknowledge(
         written,
         parts: Vec::new(),
         purpose: Purpose::Acknowledgement,
-        unauthenticated: verdict != Verdict::Pass,
+        unauthenticated: verdict != Verdict::Pass
+            || arriving.arrival.mail.author().is_none_or(|a| a.address.key() != case.customer.address.key()),
     };
     let Some(draft) = sheet.customer_draft(mailbox, &mail) else {
         sheet.log(case.key, "not_acknowledged", "yesreply", "R22", "one of our own addresses");

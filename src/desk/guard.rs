@@ -7,6 +7,7 @@
 
 use crate::mail::render::Draft;
 use crate::mail::reply::is_marker;
+use crate::mail::reply::known::Shingles;
 use crate::mail::text::fold;
 use crate::mail::{Attachment, html};
 
@@ -62,7 +63,13 @@ impl Guard<'_> {
         for words in [&draft.text, &shown] {
             self.others_words(words, &mut findings);
         }
+        if self.quotes_what_others_got(&draft.text) {
+            findings.push("quoted lines that this customer has neither written nor received".to_owned());
+        }
         for attachment in attachments {
+            if self.holds_address(&attachment.content) {
+                findings.push(format!("the private address of an agent in the attachment {}", attachment.name));
+            }
             let readable = attachment.media_type.starts_with("text/") || attachment.media_type.starts_with("message/");
             if readable || attachment.name.to_lowercase().ends_with(".eml") {
                 let content = attachment.content.get(..ATTACHMENT_BYTES_MAX).unwrap_or(&attachment.content);
@@ -110,11 +117,44 @@ impl Guard<'_> {
             })
     }
 
+    /// Any registered address in the bytes of a file, as ASCII or as UTF-16.
+    fn holds_address(&self, content: &[u8]) -> bool {
+        let narrow = content.to_ascii_lowercase();
+        let wide: Vec<u8> = narrow.iter().copied().filter(|b| *b != 0).collect();
+        let holds = |bytes: &[u8], needle: &str| {
+            let needle = needle.as_bytes();
+            !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle)
+        };
+        self.policy
+            .agents
+            .values()
+            .flat_map(|agent| &agent.addresses)
+            .map(|a| a.key().to_ascii_lowercase())
+            .any(|key| holds(&narrow, &key) || (wide.len() != narrow.len() && holds(&wide, &key)))
+    }
+
+    /// A quoted line survives only if this very recipient wrote it or has received it (R43).
+    fn quotes_what_others_got(&self, words: &str) -> bool {
+        let quoted: Vec<&str> = words.lines().filter_map(|l| l.trim_start().strip_prefix('>')).collect();
+        if quoted.is_empty() {
+            return false;
+        }
+        let theirs: Vec<&str> = self
+            .entries
+            .iter()
+            .map(|(_, e)| e)
+            .filter(|e| e.party == self.recipient && e.direction != Direction::Note)
+            .flat_map(|e| [e.text.as_str(), e.body.as_str()])
+            .collect();
+        let known = Shingles::of(&theirs);
+        quoted.iter().any(|line| line.chars().any(char::is_alphanumeric) && !known.holds(line))
+    }
+
     /// Lines of notes, and of mail from other parties than the recipient.
     fn others_words(&self, words: &str, findings: &mut Vec<String>) {
         let folded = fold(words).to_lowercase();
         for (_, entry) in self.entries {
-            let internal = entry.direction == Direction::Note;
+            let internal = entry.direction == Direction::Note && !entry.silent;
             let foreign = entry.direction == Direction::Inbound && entry.party != self.recipient;
             if !internal && !foreign {
                 continue;

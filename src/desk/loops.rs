@@ -49,7 +49,9 @@ pub fn acknowledgement(arriving: &Arriving<'_>, route: &Route, case: &Case, verd
     let settings = &arriving.policy.acknowledge;
     let limits = &arriving.policy.limits;
     let counts = &arriving.view.counts;
-    let passed = verdict == Verdict::Pass;
+    // the verdict is about From: a Reply-To that is somebody else has not passed anything (R51)
+    let wrote = arriving.arrival.mail.author().is_some_and(|a| a.address.key() == case.customer.address.key());
+    let passed = verdict == Verdict::Pass && wrote;
     if exhausted(limits.ack_per_address, counts.ack_address) {
         return Acknowledgement::Nothing("limits.ack_per_address is used up");
     }

@@ -97,6 +97,8 @@ pub struct Undeliverable {
 /// What has to be looked up before a decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
+    /// The number of the next case.
+    pub next_reference: bool,
     /// Cases by key.
     pub cases: BTreeSet<CaseKey>,
     /// Cases by number.

@@ -158,6 +158,7 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
     let mut keys = Keys::default();
     match &event.what {
         What::Arrived(arrival) => {
+            keys.next_reference = true;
             let arriving = Arriving { event, arrival, view, policy };
             let tokens = arriving.address_tokens().0.into_iter().chain(arriving.id_tokens());
             for token in tokens {
@@ -199,6 +200,7 @@ fn without(mut keys: Keys, asked: &Keys) -> Keys {
     keys.bounced.retain(|k| !asked.bounced.contains(k));
     keys.deliveries.retain(|k| !asked.deliveries.contains(k));
     keys.sent_ids.retain(|k| !asked.sent_ids.contains(k));
+    keys.next_reference &= !asked.next_reference;
     if keys.copy == asked.copy {
         keys.copy = None;
     }
@@ -335,6 +337,14 @@ fn settle(arriving: &Arriving<'_>, start: CaseKey, route: &mut Route) {
             Some(next) => key = next,
             None => break,
         }
+    }
+    if !arriving.view.cases.get(&key).is_some_and(|known| arriving.author_is_party(known))
+        && route.token.is_none_or(|t| t.class != Class::Agent)
+    {
+        // R11: anybody else opens their own, unlinked
+        route.because = format!("{}; that one is closed, and its author is no party of it", route.because);
+        route.borrowed = Some(key);
+        return;
     }
     route.rule = "R12";
     route.because = format!("{}; that one is closed for longer than it reopens", route.because);

@@ -231,7 +231,7 @@ impl Writer {
                 let settled = outbox::settle(transaction, id, attempt, &settlement, now).await.context("settle")?;
                 if let (true, Settlement::Failed { status, reply }) = (settled, settlement) {
                     let what = What::Undeliverable(Undeliverable { delivery: id, status, diagnostic: reply });
-                    let event = Event { id: format!("outbox/{id}/failed"), at_ms: now, what };
+                    let event = Event { id: format!("outbox/{id}/{attempt}/failed"), at_ms: now, what };
                     let (_, rings) = self.one(transaction, Prepared::bare(event)).await?;
                     if rings {
                         self.bell.notify_waiters();

@@ -13,11 +13,14 @@ const ERRANDS_MAX: u32 = 500;
 /// # Errors
 /// A lost connection, or the store's.
 pub async fn run(wire: &mut Wire, flow: &Flow, cursor: &Cursor) -> anyhow::Result<()> {
-    loop {
-        let errands = flow.errands(&cursor.mailbox, &cursor.folder, cursor.uidvalidity, ERRANDS_MAX).await?;
-        let Some(action) = errands.first().map(|e| e.action.clone()) else {
-            return Ok(());
-        };
+    let errands = flow.errands(&cursor.mailbox, &cursor.folder, cursor.uidvalidity, ERRANDS_MAX).await?;
+    let mut actions: Vec<After> = Vec::new();
+    for errand in &errands {
+        if !actions.contains(&errand.action) {
+            actions.push(errand.action.clone());
+        }
+    }
+    for action in actions {
         let uids: Vec<u32> = errands.iter().filter(|e| e.action == action).map(|e| e.uid).collect();
         match act(wire, &action, &super::cursor::uid_set(uids.iter().copied())).await {
             Ok(()) => {
@@ -27,10 +30,10 @@ pub async fn run(wire: &mut Wire, flow: &Flow, cursor: &Cursor) -> anyhow::Resul
             Err(error @ WireError::Lost { .. }) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(mailbox.name = cursor.mailbox, %error, "what intake.after asks for is not possible now; it is tried again later");
-                return Ok(());
             }
         }
     }
+    Ok(())
 }
 
 async fn act(wire: &mut Wire, action: &After, set: &str) -> Result<(), WireError> {

@@ -231,7 +231,16 @@ impl Pass<'_> {
             if is_whole(&bytes, listed) {
                 return Ok(Ok(Content::Whole(bytes)));
             }
-            match self.bodies(std::slice::from_ref(listed)).await?.remove(&listed.uid) {
+            let mut again = match self.bodies(std::slice::from_ref(listed)).await {
+                Ok(again) => again,
+                Err(WireError::Refused { words, .. }) => return Ok(Err(gap(GapState::Pending, &words))),
+                Err(lost) => return Err(lost.into()),
+            };
+            match again.remove(&listed.uid) {
+                // the same octets again, to the end of their structure: the size was an estimate (Exchange, 2026)
+                Some(Body::Bytes(again)) if again == bytes && is_complete(&again) => {
+                    return Ok(Ok(Content::Whole(again)));
+                }
                 Some(Body::Bytes(again)) => bytes = again,
                 Some(Body::Nil) => {
                     return Ok(Err(gap(GapState::Gone, "another client removed it while it was fetched")));
@@ -324,6 +333,20 @@ impl Pass<'_> {
 /// Servers that count line ends otherwise announce too little; too much means that something is missing.
 fn is_whole(bytes: &[u8], listed: &Listed) -> bool {
     u64::try_from(bytes.len()).is_ok_and(|length| length >= listed.size_bytes)
+}
+
+/// Does a multipart mail end with its closing delimiter (RFC 2046 section 5.1.1)? Of a single text nobody can tell.
+fn is_complete(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+    let unfolded = head.replace("\r\n\t", " ").replace("\r\n ", " ");
+    let field = unfolded.lines().find(|l| l.to_ascii_lowercase().starts_with("content-type: multipart/"));
+    let boundary = field.and_then(|l| l.split_once("boundary=")).map(|(_, rest)| rest.trim());
+    let boundary = boundary.map(|rest| match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+        None => rest.split([';', ' ']).next().unwrap_or_default(),
+    });
+    boundary.is_some_and(|b| !b.is_empty() && text.trim_end().lines().next_back() == Some(&format!("--{b}--")))
 }
 
 fn is_wanted(section: Option<&SectionPath>, header: bool) -> bool {

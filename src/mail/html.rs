@@ -71,9 +71,9 @@ const BLOCKS: [&str; 33] = [
 const UNSEEN: [&str; 9] = ["head", "script", "style", "title", "template", "noscript", "object", "iframe", "svg"];
 
 /// Elements that close by themselves, and so do not nest.
-const FLAT: [&str; 22] = [
+const FLAT: [&str; 21] = [
     "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
-    "param", "source", "td", "th", "tr", "wbr", "o:p",
+    "param", "source", "td", "th", "tr", "wbr",
 ];
 
 /// Parses a body; `None` if it is larger or deeper than the limits.
@@ -91,6 +91,8 @@ pub fn parse(html: &str) -> Option<HtmlBody> {
 fn depth(html: &str) -> usize {
     let mut open = 0usize;
     let mut deepest = 0usize;
+    // in foreign content nothing closes by itself
+    let mut foreign = false;
     for piece in html.split('<').skip(1) {
         let closes = piece.starts_with('/');
         let name: String = piece
@@ -100,7 +102,8 @@ fn depth(html: &str) -> usize {
             .take(12)
             .collect::<String>()
             .to_ascii_lowercase();
-        if name.is_empty() || FLAT.contains(&name.as_str()) {
+        foreign |= name == "svg" || name == "math";
+        if name.is_empty() || (!foreign && FLAT.contains(&name.as_str())) {
             continue;
         }
         if closes {

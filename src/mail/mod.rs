@@ -79,6 +79,8 @@ pub struct Incoming {
     pub references: Vec<MessageId>,
     /// Personal, automatic, a report …
     pub nature: Nature,
+    /// Only words of the subject say so, no field and no structure.
+    pub nature_by_words: bool,
     /// All of the decoded text: the text parts, or the HTML parts as readable text.
     pub text: String,
     /// True if `text` came from a `format=flowed` part and was unflowed (RFC 3676 section 4).

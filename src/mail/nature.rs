@@ -179,6 +179,12 @@ pub fn classify(facts: &Facts<'_>) -> Nature {
     by_structure(facts).or_else(|| by_fields(facts)).or_else(|| by_words(facts)).unwrap_or(Nature::Personal)
 }
 
+/// Do only words of the subject tell the nature of this mail?
+#[must_use]
+pub fn is_by_words(facts: &Facts<'_>) -> bool {
+    by_structure(facts).or_else(|| by_fields(facts)).is_none() && !facts.null_return_path && by_words(facts).is_some()
+}
+
 fn by_structure(facts: &Facts<'_>) -> Option<Nature> {
     match facts.report.map(|r| r.kind) {
         Some(ReportKind::DeliveryStatus) => return Some(Nature::Bounce),

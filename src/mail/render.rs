@@ -98,6 +98,12 @@ pub fn splice<'a>(bytes: &[u8], splices: &[(u64, BlobId)], blob: impl Fn(&str) -
     Some(whole)
 }
 
+/// Can this address stand in a header and in RCPT? Some that people write from cannot (`a..b@carrier.example`).
+#[must_use]
+pub fn can_be_written(address: &super::Address) -> bool {
+    address.to_string().parse::<lettre::Address>().is_ok()
+}
+
 /// The bytes of a draft.
 ///
 /// # Errors

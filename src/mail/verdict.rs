@@ -72,14 +72,28 @@ pub fn verdict(trace: &[TraceField], trusted: &[String], from_domain: &str, logi
         }
     }
     match (dmarc, auth) {
-        (_, Some(true)) | (Some(true), _) => Verdict::Pass,
-        (Some(false), _) => Verdict::Fail,
+        (Some(Found::Fail), _) => Verdict::Fail,
+        (Some(Found::Pass), _) | (_, Some(Found::Pass)) => Verdict::Pass,
         _ => Verdict::None,
     }
 }
 
+/// What the first result of a method said; a later one never counts, whatever it says (R31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Pass,
+    Fail,
+    Neither,
+}
+
 /// One `method=result property=value …`; the first result of a method counts.
-fn judge(result: &[String], from_domain: &str, login: Option<&str>, dmarc: &mut Option<bool>, auth: &mut Option<bool>) {
+fn judge(
+    result: &[String],
+    from_domain: &str,
+    login: Option<&str>,
+    dmarc: &mut Option<Found>,
+    auth: &mut Option<Found>,
+) {
     let Some((method, value)) = result.first().and_then(|t| t.split_once('=')) else {
         return;
     };
@@ -98,15 +112,15 @@ fn judge(result: &[String], from_domain: &str, login: Option<&str>, dmarc: &mut 
             let about_from = property("header.from")
                 .is_none_or(|d| d.rsplit('@').next().unwrap_or_default().trim_end_matches('.') == from_domain);
             *dmarc = match value.as_str() {
-                "pass" if about_from && property("header.from").is_some() => Some(true),
-                "fail" => Some(false),
-                _ => None,
+                "pass" if about_from && property("header.from").is_some() => Some(Found::Pass),
+                "fail" => Some(Found::Fail),
+                _ => Some(Found::Neither),
             };
         }
         "auth" if auth.is_none() => {
             let named = property("smtp.auth").or_else(|| property("smtp.mailfrom"));
             let own = login.zip(named).is_some_and(|(login, named)| login.eq_ignore_ascii_case(&named));
-            *auth = (value == "pass" && own).then_some(true);
+            *auth = Some(if value == "pass" && own { Found::Pass } else { Found::Neither });
         }
         _ => {}
     }

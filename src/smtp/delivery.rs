@@ -155,8 +155,9 @@ impl Delivery {
                 let before = matches!(verb, Verb::Hello | Verb::Auth);
                 match meaning(*verb, reply, ourselves) {
                     Meaning::Final => (Some(Settlement::Failed { status: reply.status(), reply: words }), Told::Works),
+                    Meaning::Account if over => (Some(failed(&reply.status(), &words)), Told::Refused(words)),
                     Meaning::Account => {
-                        (Some(Settlement::Returned { at_ms: now, reply: words.clone() }), Told::Refused(words))
+                        (Some(Settlement::Returned { at_ms: again, reply: words.clone() }), Told::Refused(words))
                     }
                     Meaning::Temporary if over => (Some(failed(&reply.status(), &words)), Told::Nothing),
                     Meaning::Temporary if before => {

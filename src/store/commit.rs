@@ -5,6 +5,7 @@ use sqlx::AnyConnection;
 use crate::desk::case::{Case, Entry, Party, Status};
 use crate::desk::token::CaseKey;
 use crate::desk::{Decision, Dispatch, Effect, EntryLink, LogLine, Purpose, Side};
+use crate::mail::html;
 use crate::mail::render::{Rendered, render};
 use crate::mail::{MessageId, NameAddr};
 
@@ -98,7 +99,8 @@ async fn open(connection: &mut AnyConnection, case: &Case) -> sqlx::Result<()> {
         .execute(&mut *connection)
         .await?;
     if taken.rows_affected() != 1 {
-        return Err(sqlx::Error::RowNotFound);
+        // somebody else opened a case meanwhile: the whole batch is decided anew
+        return Err(sqlx::Error::WorkerCrashed);
     }
     let NameAddr { name, address } = &case.customer;
     sqlx::query(
@@ -298,7 +300,7 @@ async fn send(
     }
     if let (Some(entry), Purpose::RelayAll | Purpose::RelayOwner) = (entry, dispatch.purpose) {
         sqlx::query("UPDATE entries SET relay_text = $1 WHERE id = $2 AND relay_text = ''")
-            .bind(dispatch.draft.text.clone())
+            .bind(format!("{}\n{}", dispatch.draft.text, html::to_text(&dispatch.draft.html)))
             .bind(entry)
             .execute(&mut *connection)
             .await?;

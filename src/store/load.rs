@@ -61,8 +61,12 @@ pub async fn load(
         counts(connection, author, view, policy, at_ms).await?;
     }
     deliveries(connection, keys, view).await?;
-    let row = sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(&mut *connection).await?;
-    view.next_reference = rows::number(&row, "value")?;
+    if keys.next_reference {
+        view.asked.next_reference = true;
+        let row =
+            sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(&mut *connection).await?;
+        view.next_reference = rows::number(&row, "value")?;
+    }
     Ok(())
 }
 
@@ -262,7 +266,7 @@ pub async fn known_texts(
     let mut texts = KnownTexts::default();
     for key in keys {
         let found = sqlx::query(
-            "SELECT direction, body, text, relay_text FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
+            "SELECT direction, body, text, relay_text, silent FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
         )
         .bind(key.to_i64())
         .bind(ENTRIES_MAX)
@@ -273,9 +277,12 @@ pub async fn known_texts(
             if !relay.is_empty() {
                 texts.internal.push(relay);
             }
-            if rows::text(row, "direction")? == "note" {
+            // silent notes are agents' mails that were held: their words are their own, and come again when they are mended
+            let silent = rows::number(row, "silent")? == 1;
+            let direction = rows::text(row, "direction")?;
+            if direction == "note" && !silent {
                 texts.internal.push(rows::text(row, "text")?);
-            } else {
+            } else if direction != "note" {
                 texts.shared.push(rows::text(row, "text")?);
                 texts.shared.push(rows::text(row, "body")?);
             }

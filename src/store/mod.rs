@@ -157,9 +157,10 @@ fn pragmas() -> String {
 
 /// The URL without user and password.
 fn shown(url: &str) -> String {
-    match url.split_once('@') {
+    let bare = url.split('?').next().unwrap_or(url);
+    match bare.rsplit_once('@') {
         Some((_, rest)) => format!("postgres://…@{rest}"),
-        None => url.to_owned(),
+        None => bare.to_owned(),
     }
 }
 

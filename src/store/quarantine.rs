@@ -100,6 +100,9 @@ impl Store {
     /// The database's.
     pub async fn quarantine_drop(&self, id: i64) -> sqlx::Result<bool> {
         let mut transaction = self.begin().await?;
+        let dropped = "UPDATE events SET outcome = 'dropped', kind = 'dropped'
+                       WHERE id = (SELECT event_id FROM quarantine WHERE id = $1)";
+        sqlx::query(dropped).bind(id).execute(&mut *transaction).await?;
         let done = sqlx::query("DELETE FROM quarantine WHERE id = $1").bind(id).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(done.rows_affected() == 1)

@@ -118,6 +118,14 @@ impl Desk {
         Desk { flow, config, folder, uid: 0 }
     }
 
+    /// The same store with another config.
+    pub async fn reconfigured(self, from: &str, to: &str) -> Self {
+        drop(self.flow);
+        let mut desk = Desk::open(self.folder, &CONFIG.replace(from, to)).await;
+        desk.uid = self.uid;
+        desk
+    }
+
     /// The same store with agents.
     pub async fn staffed(self) -> Self {
         drop(self.flow);

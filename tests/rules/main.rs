@@ -19,6 +19,7 @@ mod letter;
 
 mod addresses;
 mod agents;
+mod attacks;
 mod automatic;
 mod cases;
 mod customers;

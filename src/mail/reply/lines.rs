@@ -358,8 +358,8 @@ fn is_attribution(text: &str) -> bool {
 pub fn split_glued_attributions(lines: &[Line]) -> Vec<Line> {
     let mut split = Vec::with_capacity(lines.len());
     for (index, line) in lines.iter().enumerate() {
-        let quote_follows = first_text(lines, index.saturating_add(1)).is_some_and(|l| l.depth > 0);
-        let cut = (line.depth == 0 && quote_follows && is_attribution(&line.text) && !opens(&line.text))
+        let quote_follows = || first_text(lines, index.saturating_add(1)).is_some_and(|l| l.depth > 0);
+        let cut = (line.depth == 0 && is_attribution(&line.text) && !opens(&line.text) && quote_follows())
             .then(|| OPENERS.iter().filter_map(|o| line.text.rfind(o)).filter(|at| *at > 0).max())
             .flatten();
         match cut.and_then(|at| line.text.split_at_checked(at)) {
@@ -393,10 +393,16 @@ fn known_lines(
         if !unmarked {
             continue;
         }
+        if strict && is_command_like(&line.text) {
+            // nobody quotes a command; an agent who writes one below an unmarked quote means it (R41)
+            set(classes, index, Class::Words);
+            continue;
+        }
         let known = ours.holds(&line.text) || shared.holds(&line.text);
         let class = match (known, inside) {
             (true, true) => Class::Quote,
-            (true, false) if strict && ours.holds(&line.text) && !is_short(&line.text) => Class::Quote,
+            // what only agents have seen, outside of any frame: pasted, or a client that does not mark quotes
+            (true, false) if strict && !shared.holds(&line.text) && !is_short(&line.text) => Class::Doubtful,
             (_, false) => Class::Words,
             (false, true) if strict && !words_above => Class::Words,
             (false, true) if strict => Class::Doubtful,
@@ -407,11 +413,25 @@ fn known_lines(
     }
 }
 
+fn is_command_like(text: &str) -> bool {
+    let text = text.trim_start();
+    text.strip_prefix('#').is_some_and(|rest| rest.starts_with(char::is_alphabetic))
+}
+
 /// `-- ` and what follows it up to a quote or frame; `---` before a short end; what phones write.
 fn signatures(lines: &[Line], classes: &mut [Class]) {
     let is_words = |classes: &[Class], index: usize| classes.get(index) == Some(&Class::Words);
-    let end_of =
-        |classes: &[Class], start: usize| (start..lines.len()).find(|i| !is_words(classes, *i)).unwrap_or(lines.len());
+    // where the run of words that a line stands in ends, from the back: one look at each line
+    let mut ends = vec![lines.len(); lines.len()];
+    let mut end = lines.len();
+    for index in (0..lines.len()).rev() {
+        if !is_words(classes, index) {
+            end = index;
+        }
+        if let Some(slot) = ends.get_mut(index) {
+            *slot = end;
+        }
+    }
     let mut index = 0usize;
     while index < lines.len() {
         let text = lines.get(index).map(|l| l.text.as_str()).unwrap_or_default();
@@ -419,11 +439,12 @@ fn signatures(lines: &[Line], classes: &mut [Class]) {
             index = index.saturating_add(1);
             continue;
         }
-        let end = end_of(classes, index);
+        let end = ends.get(index).copied().unwrap_or(lines.len());
         let tail = lines.get(index.saturating_add(1)..end).unwrap_or_default();
-        let short = tail.iter().filter(|l| !l.text.trim().is_empty()).count() <= SIGNATURE_LINES_MAX;
+        let few = SIGNATURE_LINES_MAX.saturating_add(1);
+        let short = || tail.iter().filter(|l| !l.text.trim().is_empty()).take(few).count() < few;
         let separator = text == "-- " || text.trim_end() == "--";
-        let ruler = matches!(text.trim(), "---" | "----" | "—" | "__") && short;
+        let ruler = matches!(text.trim(), "---" | "----" | "—" | "__") && short();
         let lower = text.trim().to_lowercase();
         let phone = lower.len() < 80
             && MOBILE.iter().any(|m| lower.starts_with(m))
