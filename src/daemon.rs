@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,6 +38,9 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
         tracing::info!(config.key = note.key, note = note.message, "the config");
     }
     let flow = Flow::start(store.clone(), Arc::new(config.policy.clone()));
+    let Some(sole) = store.sole(&config.file.database.url).await.context("look for another daemon")? else {
+        bail!("another yesreply serve runs on this database; stop it first, or give this one a database of its own");
+    };
     flow.release_leases().await.context("take over the outbox")?;
     let health = Health::default();
     let (stop, stopped) = watch::channel(false);
@@ -88,7 +91,7 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     if timeout(STOP, all).await.is_err() {
         tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start");
     }
-    drop(flow);
+    drop((flow, sole));
     let _ = timeout(Duration::from_secs(1), store.close()).await;
     tracing::info!("stopped");
     Ok(())

@@ -14,12 +14,16 @@ use crate::mail::verdict::Verdict;
 use super::case::{Case, Direction, Entry, Standing, Status};
 use super::command::{self, Command, Leading};
 use super::letters::Letter;
+use super::note::{note, note_of_colleague};
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of, shown};
 use super::policy::{Agent, RequireAuth};
 use super::routing::{Arriving, Route, agent_by_address, agent_of};
 use super::token::{Class, Found, PartyId, Token};
 use super::{CaseView, Decision, EntryLink, Outcome, Purpose, Side, View};
 use super::{answer, customer};
+
+/// Held mails that an address hears of within an hour: an agent's own autoresponder may answer each (R52).
+const NOTICES_PER_HOUR_MAX: u32 = 10;
 
 /// An agent's mail under decision.
 #[derive(Debug, Clone, Copy)]
@@ -256,63 +260,6 @@ fn automatic(writing: &Writing<'_>) -> Decision {
     sheet.done(Outcome::Handled, "R47", "automatic mail on an agent's address", Some(case.key))
 }
 
-/// `#note`, or an answer to another person's mail: stays inside, and is confirmed (R42).
-fn note(writing: &Writing<'_>, words: &str, commands: &[Command]) -> Decision {
-    let arriving = &writing.arriving;
-    let case = &writing.known.case;
-    let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    sheet.append(case.key, note_entry(arriving, writing.agent, words));
-    obey(&mut sheet, case, writing.agent, commands);
-    let closed = if commands.contains(&Command::Close) { " The case is closed." } else { "" };
-    let line =
-        format!("Kept as a note in case #{}; nothing was sent to {}.{closed}", case.reference, shown(&case.customer));
-    confirm(&mut sheet, writing, writing.agent, &line, "");
-    tell_owner(&mut sheet, writing, writing.agent, words);
-    sheet.done(Outcome::Handled, "R42", "a note", Some(case.key))
-}
-
-/// A colleague's mail on another agent's token is that colleague's note (R40).
-fn note_of_colleague(writing: &Writing<'_>, colleague: &Agent) -> Decision {
-    let arriving = &writing.arriving;
-    let case = &writing.known.case;
-    let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    let words = &arriving.arrival.agent_reading.words;
-    sheet.append(case.key, note_entry(arriving, colleague, words));
-    let line = format!("Kept as your note in case #{}; nothing was sent to {}.", case.reference, shown(&case.customer));
-    confirm(&mut sheet, writing, colleague, &line, "");
-    let told = told_of_note(colleague, case);
-    confirm(&mut sheet, writing, writing.agent, &told, words);
-    sheet.done(Outcome::Handled, "R40", "a colleague's mail on another agent's token is a note", Some(case.key))
-}
-
-fn told_of_note(author: &Agent, case: &Case) -> String {
-    format!(
-        "{} wrote a note in case #{}. A reply to this mail goes to {}, unless its first line is #note.",
-        author.display_name,
-        case.reference,
-        shown(&case.customer)
-    )
-}
-
-fn tell_owner(sheet: &mut Sheet<'_>, writing: &Writing<'_>, author: &Agent, words: &str) {
-    let case = &writing.known.case;
-    let owner = case.owner.as_ref().and_then(|name| writing.arriving.policy.agents.get(name));
-    if let Some(owner) = owner.filter(|o| o.name != author.name) {
-        let line = told_of_note(author, case);
-        confirm(sheet, writing, owner, &line, words);
-    }
-}
-
-fn note_entry(arriving: &Arriving<'_>, author: &Agent, words: &str) -> Entry {
-    let mut entry = customer::inbound(arriving, Standing::Agent, PartyId::NOBODY);
-    entry.direction = Direction::Note;
-    entry.author = author.name.clone();
-    entry.author_name = author.display_name.clone();
-    words.clone_into(&mut entry.text);
-    entry.html = String::new();
-    entry
-}
-
 /// A reply that holds only commands sends nothing to the customer.
 fn orders(writing: &Writing<'_>, commands: &[Command]) -> Decision {
     if commands.is_empty() {
@@ -410,6 +357,16 @@ pub fn held(writing: &Writing<'_>, rule: &'static str, reason: &str, remedy: &st
     let case = &writing.known.case;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     keep(&mut sheet, arriving, case, rule, reason);
+    if arriving.view.counts.notices_address >= NOTICES_PER_HOUR_MAX {
+        sheet.log(
+            case.key,
+            "not_told",
+            "yesreply",
+            "R52",
+            "this address got many notices within the hour: it may answer them by itself",
+        );
+        return sheet.done(Outcome::Held, rule, reason, Some(case.key));
+    }
     let reading = &arriving.arrival.agent_reading;
     let words = if reading.words.trim().is_empty() { &arriving.arrival.mail.text } else { &reading.words };
     let values = context! { reason, remedy, words };

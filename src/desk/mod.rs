@@ -13,6 +13,7 @@ pub mod customer;
 pub mod guard;
 pub mod letters;
 pub mod loops;
+pub mod note;
 pub mod outgoing;
 pub mod policy;
 pub mod relay;
@@ -20,12 +21,13 @@ pub mod routing;
 pub mod thread;
 pub mod token;
 pub mod trouble;
-
-use std::collections::{BTreeMap, BTreeSet};
+pub mod view;
 
 use crate::mail::render::{Draft, Part};
 use crate::mail::reply::Reading;
-use crate::mail::{Address, Incoming, MessageId};
+use crate::mail::{Address, Incoming};
+
+pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredCopy, View};
 
 use case::{Case, Entry, Party, Status};
 use policy::Policy;
@@ -92,194 +94,6 @@ pub struct Undeliverable {
     pub status: String,
     /// What the relay said.
     pub diagnostic: String,
-}
-
-/// What has to be looked up before a decision.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// The number of the next case.
-    pub next_reference: bool,
-    /// Cases by key.
-    pub cases: BTreeSet<CaseKey>,
-    /// Cases by number.
-    pub references: BTreeSet<i64>,
-    /// Message-IDs that we may hold.
-    pub message_ids: BTreeSet<MessageId>,
-    /// Stored copies of this content (R13).
-    pub copy: Option<[u8; 32]>,
-    /// Budgets of this author.
-    pub author: Option<Address>,
-    /// Deliveries by the number in their bounce token.
-    pub bounced: BTreeSet<PartyId>,
-    /// Deliveries by outbox id.
-    pub deliveries: BTreeSet<i64>,
-    /// Deliveries by Message-ID.
-    pub sent_ids: BTreeSet<MessageId>,
-}
-
-impl Keys {
-    /// Nothing to look up.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Keys::default()
-    }
-}
-
-/// What the store knows.
-#[derive(Debug, Clone, Default)]
-pub struct View {
-    /// All keys that were looked up so far, found or not.
-    pub asked: Keys,
-    /// Cases that were found.
-    pub cases: BTreeMap<CaseKey, CaseView>,
-    /// Message-IDs that we hold.
-    pub known_ids: Vec<KnownId>,
-    /// Stored mails with the same content.
-    pub copies: Vec<StoredCopy>,
-    /// Deliveries that were found.
-    pub deliveries: Vec<Delivery>,
-    /// What was sent lately.
-    pub counts: Counts,
-    /// The number of the next case.
-    pub next_reference: i64,
-}
-
-/// A case with what a decision may need of it.
-#[derive(Debug, Clone)]
-pub struct CaseView {
-    /// The case.
-    pub case: Case,
-    /// Its parties.
-    pub parties: Vec<Party>,
-    /// Its last entries, oldest first, each with its id in the store.
-    pub entries: Vec<(i64, Entry)>,
-    /// Ids of the mails each agent got in this case, oldest first; at most the last 20.
-    pub agent_mail: BTreeMap<String, Vec<MessageId>>,
-}
-
-/// On which side of the desk a Message-ID was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Side {
-    /// Somebody outside wrote it.
-    Inbound,
-    /// We sent it to customers.
-    Customer,
-    /// We sent it to this agent.
-    Agent(String),
-}
-
-/// A Message-ID that we hold.
-#[derive(Debug, Clone)]
-pub struct KnownId {
-    /// The id.
-    pub id: MessageId,
-    /// Its case.
-    pub case: CaseKey,
-    /// Mailbox of that case.
-    pub mailbox: String,
-    /// Whose it is.
-    pub side: Side,
-    /// The entry it carried.
-    pub entry: Option<i64>,
-}
-
-/// A stored mail with the same content as the one that arrived (R13).
-#[derive(Debug, Clone)]
-pub struct StoredCopy {
-    /// Its case, if it has one.
-    pub case: Option<CaseKey>,
-    /// The case was opened by it, without any token.
-    pub opened: bool,
-    /// The mailbox where it lay.
-    pub mailbox: String,
-    /// Its Message-ID.
-    pub message_id: Option<MessageId>,
-}
-
-/// Why a mail is sent; also the order of the queue (R60).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
-    /// An agent's answer.
-    Answer,
-    /// A relay to the owner.
-    RelayOwner,
-    /// An acknowledgement.
-    Acknowledgement,
-    /// A relay to all agents of the mailbox.
-    RelayAll,
-    /// A confirmation or a failure, to an agent.
-    Notice,
-}
-
-impl Purpose {
-    const ALL: [Purpose; 5] =
-        [Purpose::Answer, Purpose::RelayOwner, Purpose::Acknowledgement, Purpose::RelayAll, Purpose::Notice];
-
-    /// The word in the store.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Purpose::Answer => "answer",
-            Purpose::RelayOwner => "relay_owner",
-            Purpose::Acknowledgement => "acknowledgement",
-            Purpose::RelayAll => "relay_all",
-            Purpose::Notice => "notice",
-        }
-    }
-
-    /// From the store.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.word() == word)
-    }
-
-    /// Position in the queue, lowest first (R60).
-    #[must_use]
-    pub fn priority(self) -> i64 {
-        match self {
-            Purpose::Answer => 0,
-            Purpose::RelayOwner => 1,
-            Purpose::Acknowledgement => 2,
-            Purpose::RelayAll => 3,
-            Purpose::Notice => 4,
-        }
-    }
-}
-
-/// A row of the outbox, as trouble sees it.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    /// Row id.
-    pub id: i64,
-    /// Number in its bounce token.
-    pub bounce: PartyId,
-    /// Its case.
-    pub case: CaseKey,
-    /// To whom it went.
-    pub recipient: Address,
-    /// Its Message-ID.
-    pub message_id: MessageId,
-    /// Why it was sent.
-    pub purpose: Purpose,
-    /// The agent it went to.
-    pub agent: Option<String>,
-    /// The entry it carried.
-    pub entry: Option<i64>,
-    /// Already known to have failed.
-    pub failed: bool,
-}
-
-/// What was sent to, or opened by, this author lately, within the windows of `[limits]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Acknowledgements to the address.
-    pub ack_address: u32,
-    /// Acknowledgements to unauthenticated mail of the domain.
-    pub ack_domain: u32,
-    /// Acknowledgements to unauthenticated mail in all.
-    pub ack_total: u32,
-    /// Cases opened by the address.
-    pub cases_address: u32,
 }
 
 /// The one visible state in which a message ends.

@@ -99,7 +99,7 @@ fn attachments_keep_their_names() {
 fn r10_ids_that_a_client_wrote_as_encoded_words_are_ids() {
     let raw = b"From: a@b.example\r\nIn-Reply-To: =?utf-8?q?=3Ca5.x=40shop=2Eexample=3E?=\r\nReferences: <1@b.example>\r\n =?utf-8?q?=3Ca5=2Ex=40shop?= =?utf-8?q?=2Eexample=3E?=\r\n\r\nHello.\r\n";
     let mail = read(raw);
-    let ids = |list: &[crate::mail::MessageId]| list.iter().map(|i| i.as_str().to_owned()).collect::<Vec<_>>();
+    let ids = |list: &[MessageId]| list.iter().map(|i| i.as_str().to_owned()).collect::<Vec<_>>();
     assert_eq!(ids(&mail.in_reply_to), ["<a5.x@shop.example>"]);
     assert_eq!(ids(&mail.references), ["<1@b.example>", "<a5.x@shop.example>"]);
 }

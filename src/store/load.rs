@@ -16,6 +16,8 @@ const ENTRIES_MAX: i64 = 60;
 const AGENT_MAIL_MAX: i64 = 200;
 /// Of these, for each agent.
 const AGENT_MAIL_EACH_MAX: usize = 20;
+/// Milliseconds of an hour.
+const HOUR_MS: i64 = 3_600_000;
 /// Values in one IN list.
 const IN_LIST_MAX: usize = 200;
 
@@ -199,6 +201,12 @@ async fn counts(
         .bind(author.key())
         .bind(since(limits.cases_per_address));
     view.counts.cases_address = count(&cases.fetch_one(&mut *connection).await?)?;
+    let notices =
+        sqlx::query("SELECT count(*) AS n FROM outbox WHERE recipient_key = $1 AND purpose = $2 AND created_at > $3")
+            .bind(author.key())
+            .bind(Purpose::Notice.word())
+            .bind(at_ms.saturating_sub(HOUR_MS));
+    view.counts.notices_address = count(&notices.fetch_one(&mut *connection).await?)?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 
 /// Readers beside the one writer.
 const READERS_MAX: u32 = 4;
@@ -39,6 +39,13 @@ pub enum OpenError {
     /// Anything else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
+}
+
+/// The right to be the only daemon of a database; ends when dropped, or with the process.
+#[derive(Debug)]
+pub struct Sole {
+    _file: Option<std::fs::File>,
+    _connection: Option<sqlx::pool::PoolConnection<Any>>,
 }
 
 /// An open database: one writer, a few readers.
@@ -63,10 +70,25 @@ impl Store {
         }
         let url = if sqlite { prepare_file(url)? } else { url.to_owned() };
         let options = AnyConnectOptions::from_str(&url).with_context(|| format!("database {shown}"))?;
+        // a pool tries again for as long as it may; what cannot be opened at all is said at once
+        let mut first =
+            AnyConnection::connect_with(&options).await.with_context(|| format!("open database {shown}"))?;
+        if sqlite {
+            let opened = first.execute(sqlx::AssertSqlSafe(pragmas())).await;
+            opened.with_context(|| format!("open database {shown}"))?;
+        }
+        first.close().await.with_context(|| format!("open database {shown}"))?;
         let pool = |connections: u32| {
             AnyPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(std::time::Duration::from_secs(120))
+                // a COMMIT that fails on a full disk leaves the connection at a depth it never leaves again
+                .before_acquire(|connection, _| {
+                    Box::pin(async move {
+                        connection.ping().await?;
+                        Ok(!connection.is_in_transaction())
+                    })
+                })
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         if sqlite {
@@ -92,6 +114,35 @@ impl Store {
         let path = url.strip_prefix("sqlite:")?;
         let path = path.strip_prefix("//").unwrap_or(path);
         Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
+    }
+
+    /// Makes this process the only daemon of the database, as long as the guard lives; `None` if there is one already.
+    ///
+    /// # Errors
+    /// The database's, or the file system's.
+    pub async fn sole(&self, url: &str) -> anyhow::Result<Option<Sole>> {
+        if let Some(path) = Self::sqlite_path(url) {
+            let mut name = path.into_os_string();
+            name.push("-daemon");
+            let file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&name)
+                .with_context(|| format!("open {}", name.display()))?;
+            return match file.try_lock() {
+                Ok(()) => Ok(Some(Sole { _file: Some(file), _connection: None })),
+                Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+                Err(std::fs::TryLockError::Error(error)) => {
+                    Err(error).with_context(|| format!("lock {}", name.display()))
+                }
+            };
+        }
+        let mut connection = self.reader.acquire().await?;
+        let row = sqlx::query("SELECT CASE WHEN pg_try_advisory_lock(8101921) THEN 1 ELSE 0 END AS n")
+            .fetch_one(&mut *connection)
+            .await?;
+        let taken = rows::number(&row, "n").or_else(|_| sqlx::Row::try_get::<i32, _>(&row, "n").map(i64::from))? == 1;
+        Ok(taken.then_some(Sole { _file: None, _connection: Some(connection) }))
     }
 
     /// An empty store that is in memory only and ends with the process.

@@ -63,6 +63,30 @@ impl Desk {
         self.agents.push((name.to_owned(), format!("{name}@agents.{}", self.domain)));
     }
 
+    /// Another database than the one it was made with.
+    pub fn use_database(&mut self, url: &str) {
+        self.database = url.to_owned();
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.database.starts_with("postgres:")
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Has the daemon not ended?
+    pub fn is_running(&self) -> bool {
+        self.child.as_ref().is_some_and(|c| {
+            std::path::Path::new(&format!("/proc/{}/fd", c.id())).read_dir().is_ok_and(|mut d| d.next().is_some())
+        })
+    }
+
     /// Further sections of the config.
     pub fn with(mut self, extra: &str) -> Self {
         self.extra.push_str(extra);

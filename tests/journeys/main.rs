@@ -26,4 +26,5 @@ mod crashes;
 mod faults;
 mod intake;
 mod sending;
+mod store;
 mod terminal;

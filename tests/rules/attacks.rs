@@ -255,3 +255,24 @@ fn reading_is_linear_on_what_was_quadratic() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}: minutes before", begun.elapsed());
     }
 }
+
+#[tokio::test]
+async fn r52_an_autoresponder_without_any_mark_is_no_endless_loop() {
+    let mut desk = Desk::new().await;
+    opened(&mut desk, "Where is it?").await;
+    let mut sent = 0;
+    let mut next = desk.flow.store().outbox(true, 10).await.expect("the outbox").len();
+    let (_, bobs) = opened(&mut desk, "Another.").await;
+    let mut address = bobs.reply_to();
+    for _ in 0..40 {
+        desk.gets(BOB, &Draft::new(&address, "Your request was received", "We have your request, number 4711.")).await;
+        let round = desk.sends().await;
+        next = to(&round, "bob@agents.example").len();
+        sent += next;
+        if let Some(letter) = to(&round, "bob@agents.example").first() {
+            address = letter.reply_to();
+        }
+    }
+    assert_eq!(next, 0, "it ends");
+    assert!(sent <= 20, "{sent} notices");
+}
