@@ -165,8 +165,10 @@ def story(machine, host, domain):
     print("a mail was handled and answered")
 
     before = machine.show("MainPID")
-    machine.run("kill", "-STOP", before)
-    machine.wait("a watchdog restart", lambda: machine.show("NRestarts") == "1" and machine.show("ActiveState") == "active")
+    code, words = machine.run("bash", "-c", f"kill -STOP {before}")
+    if code != 0:
+        machine.fail(f"SIGSTOP: {words}")
+    machine.wait("a watchdog restart", lambda: machine.show("NRestarts") == "1" and machine.show("ActiveState") == "active", 60)
     print("WATCHDOG: process", before, "was stopped, process", machine.show("MainPID"), "runs; result before:", "watchdog")
     jane.writes(f"support@{domain}", "Again", "And after the restart?")
     anna.receives("Again")
