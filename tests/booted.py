@@ -169,7 +169,11 @@ def story(machine, host, domain):
     if code != 0:
         machine.fail(f"SIGSTOP: {words}")
     machine.wait("a watchdog restart", lambda: machine.show("NRestarts") == "1" and machine.show("ActiveState") == "active", 60)
-    print("WATCHDOG: process", before, "was stopped, process", machine.show("MainPID"), "runs; result before:", "watchdog")
+    journal = machine.run("journalctl", "-u", "yesreply", "--no-pager", "-o", "cat")[1]
+    said = [line for line in journal.splitlines() if "Watchdog timeout" in line]
+    if not said or machine.show("MainPID") == before:
+        machine.fail("the restart was not the watchdog's")
+    print("WATCHDOG:", said[0])
     jane.writes(f"support@{domain}", "Again", "And after the restart?")
     anna.receives("Again")
     print("a mail was handled after the restart")
