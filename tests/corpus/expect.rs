@@ -49,8 +49,14 @@ pub fn holds_all(text: &str, wanted: &str) -> bool {
     words(wanted).iter().all(|w| have.any(|h| h == *w))
 }
 
+/// Is our reason what a peer's word means? `filtered` is its word for a recipient refused only after the content was
+/// sent, which the server mostly calls an unknown user.
+pub fn same_reason(ours: &str, theirs: &str) -> bool {
+    ours == reason(theirs) || (theirs == "filtered" && ours == "user_unknown")
+}
+
 /// The reason in our vocabulary for one of the peers'.
-pub fn reason(theirs: &str) -> &'static str {
+fn reason(theirs: &str) -> &'static str {
     match theirs {
         "userunknown" | "user_unknown" | "hasmoved" | "suspend" | "user_disabled" => "user_unknown",
         "hostunknown" | "notaccept" | "domain_error" => "host_unknown",

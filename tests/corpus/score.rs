@@ -9,7 +9,7 @@ use yesreply::mail::reply::{Known, Reading, read_customer};
 use yesreply::mail::report::{Action, Report};
 use yesreply::mail::{Incoming, Nature, html, text as choke};
 
-use crate::expect::{dense, folded, holds_all, reason, text, texts};
+use crate::expect::{dense, folded, holds_all, same_reason, text, texts};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -244,13 +244,13 @@ fn report(scores: &mut Scores, source: &str, file: &str, row: &Value, report: Op
                     Measure::Reason,
                     source,
                     file,
-                    ours.is_some_and(|r| r.reason.word() == reason(theirs)),
+                    ours.is_some_and(|r| same_reason(r.reason.word(), theirs)),
                     detail,
                 );
             }
         }
     } else if let Some(theirs) = text(bounce, "reason") {
-        let right = recipients.first().is_some_and(|r| r.reason.word() == reason(theirs));
+        let right = recipients.first().is_some_and(|r| same_reason(r.reason.word(), theirs));
         scores.count(
             Measure::Reason,
             source,

@@ -1,0 +1,448 @@
+//! Reports in words: qmail, Exim, sendmail, Exchange, carriers and many others.
+//!
+//! Decides   whether a mail without a machine's part says that a delivery failed, and to whom.
+//! Never     takes a person's letter about failures for one: a mail system must have written it.
+
+use super::reason::{reason, status};
+use super::{Action, ReportRecipient, by_status, group};
+use crate::limits::REPORT_RECIPIENTS_MAX;
+use crate::mail::{Address, text};
+
+/// Parts of names and addresses of mail systems, lower case.
+const SYSTEMS: &[&str] = &[
+    "mailer-daemon",
+    "mailer daemon",
+    "mailerdaemon",
+    "mail-daemon",
+    "postmaster",
+    "post_master",
+    "mail delivery",
+    "maildelivery",
+    "mail administrator",
+    "mail-admin",
+    "mailadmin",
+    "system administrator",
+    "mail system",
+    "mailsystem",
+    "delivery subsystem",
+    "mail router",
+    "mail-router",
+    "mta ",
+    "mail gateway",
+    "mailgateway",
+    "mdaemon",
+    "mailsweeper",
+    "smtp",
+    "email-daemon",
+];
+
+/// Parts of subjects of failures, lower case.
+pub const SUBJECTS: &[&str] = &[
+    "undeliverable",
+    "undelivered",
+    "delivery status notification",
+    "mail delivery",
+    "mail failed",
+    "mail failure",
+    "delivery failure",
+    "delivery fail",
+    "failure delivery",
+    "failed delivery",
+    "failed mail",
+    "failure notice",
+    "returned mail",
+    "returned to sender",
+    "returning to sender",
+    "mail system error",
+    "unzustellbar",
+    "nicht zustellbar",
+    "nicht zugestellt",
+    "delivery has failed",
+    "non delivery",
+    "non-delivery",
+    "nondeliverable",
+    "could not be delivered",
+    "delivery notification",
+    "delivery error",
+    "delivery report",
+    "warning: message",
+    "warning: could not send",
+    "mail error",
+    "processing error",
+    "メールエラー",
+    "配信エラー",
+    "エラー通知",
+    "не доставлено",
+    "недоставлен",
+    "non remis",
+    "non distribuable",
+    "échec de la remise",
+    "no se puede entregar",
+    "no entregado",
+    "onbestelbaar",
+    "mancato recapito",
+    "não entregue",
+    "niedostarczon",
+    "returned email",
+    "message delivery",
+    "退信",
+    "bounced",
+    "unable to deliver",
+    "delivery delayed",
+    "delayed mail",
+    "undeliver",
+    "delivery warning",
+    "mail could not",
+    "bounce",
+];
+
+/// What failures say in their text, lower case.
+const SAYS: &[&str] = &[
+    "not be delivered",
+    "n't be delivered",
+    "able to deliver",
+    "unable to deliver",
+    "delivery failed",
+    "delivery has failed",
+    "undeliverable",
+    "undelivered",
+    "permanent error",
+    "did not reach",
+    "delivery to the following",
+    "user unknown",
+    "unknown user",
+    "returned to sender",
+    "error delivering",
+    "failed addresses",
+    "fatal errors",
+    "delivery error",
+    "no such user",
+    "mailbox is full",
+    "mailbox full",
+    "rcpt to",
+    "invalid user",
+    "not delivered",
+    "n't deliver",
+    "cannot deliver",
+    "could not deliver",
+    "could not send",
+    "was undelivered",
+    "unknown host",
+    "no valid recipients",
+    "following address",
+    "following recipient",
+    "returned to you",
+    "invalid final delivery",
+    "bounced",
+    "failed to deliver",
+    "delivery problem",
+    "delivery attempt",
+    "disabled or discontinued",
+    "is being returned",
+    "送信できません",
+    "宛先",
+    "配信できません",
+    "配送",
+    "не доставлен",
+    "nicht zugestellt",
+    "nicht zustellbar",
+    "konnte nicht",
+    "not listed in",
+    "rejected",
+    "no encontr",
+    "non è stato possibile",
+    "n'a pas pu être",
+    "n'est pas parvenu",
+    "recipients of this message",
+    "unknown recipient",
+    "recipient name is not",
+    "delivery notification",
+    "unknown address",
+    "malformed recipient",
+    "mail is being returned",
+    "failed permanently",
+    "has been delayed",
+    "unrouteable",
+    "could not be reached",
+    "errors",
+    "sorry, i wasn't",
+];
+
+/// Lines after which the returned mail stands, lower case.
+const RETURNED: &[&str] = &[
+    "original message",
+    "below this line is",
+    "copy of the message",
+    "message headers follow",
+    "message header follows",
+    "message text follows",
+    "copy of your message",
+    "unsent message",
+    "returned message",
+    "headers of the original",
+    "original mail",
+    "header of the original",
+    "message header",
+    "the header of",
+    "text of your message",
+    "start of your message",
+    "message follows",
+    "message returned",
+    "returned text",
+    "body of your message",
+    "the following is the",
+    "message details",
+    "message contents",
+    "non-delivered",
+    "included below",
+    "forwarded message",
+];
+
+/// Did a mail system write that it failed? `head` is the header as text, names in lower case.
+#[must_use]
+pub fn is_failure(head: &str, words: &str) -> bool {
+    let fields = group(head);
+    let get = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_lowercase());
+    if get("x-failed-recipients").is_some() {
+        return true;
+    }
+    let from = get("from").unwrap_or_default();
+    let sender = text::fold(&from);
+    let null = get("return-path").is_some_and(|p| p.trim() == "<>") || from.trim_end().ends_with("<>");
+    let machine = SYSTEMS.iter().any(|w| sender.contains(w));
+    let subject = text::header(&get("subject").unwrap_or_default()).to_lowercase();
+    let called = SUBJECTS.iter().any(|w| subject.contains(w));
+    let replies =
+        ["auto-replied", "auto-reply"].iter().any(|w| get("auto-submitted").is_some_and(|v| v.starts_with(w)))
+            && !called
+            && !machine;
+    let lower = words.to_lowercase();
+    let says = SAYS.iter().any(|w| lower.contains(w));
+    let answers = get("in-reply-to").is_some() || ["re:", "aw:", "fwd:", "fw:"].iter().any(|p| subject.starts_with(p));
+    let coded =
+        status(None, words).is_some() || lower.contains("550 ") || lower.contains("554 ") || lower.contains("rcpt to");
+    let lists_returned = lower.lines().any(is_returned_line);
+    !replies
+        && ((machine && (says || called))
+            || (null && called)
+            || (null && says && coded)
+            || (called && says && !answers && (coded || lists_returned)))
+}
+
+fn is_returned_line(line: &str) -> bool {
+    let line = line.trim();
+    line.len() <= 120
+        && (RETURNED.iter().any(|w| line.contains(w)) && line.ends_with([':', '-', '.', '|', '*', '='])
+            || line.starts_with("received: ")
+            || line.starts_with("return-path: "))
+}
+
+/// An address of the notice with what is said of it.
+struct Candidate {
+    address: String,
+    rank: u8,
+    line: usize,
+}
+
+/// Addresses of a line, with the octet at which each begins.
+fn addresses(line: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut at = 0usize;
+    let ends = |c: char| {
+        c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | '(' | ')' | '[' | ']' | '\'' | '`' | '|')
+    };
+    for word in line.split(ends) {
+        let begins = at;
+        at = at.saturating_add(word.len()).saturating_add(1);
+        let word = word.rsplit_once("mailto:").map_or(word, |(_, rest)| rest);
+        let word = word.strip_prefix("rfc822:").or(word.strip_prefix("SMTP:")).unwrap_or(word);
+        let word = word.trim_matches([':', '.', '!', '*', '=']);
+        let word = word.rsplit_once(':').map_or(word, |(_, rest)| rest);
+        if Address::parse(word).is_some_and(|a| a.domain().contains('.')) {
+            found.push((begins, word.to_owned()));
+        }
+    }
+    found
+}
+
+/// Beginnings of lines that name the failed recipient, lower case.
+const NAMES: &[&str] = &[
+    "recipient",
+    "rcpt to",
+    "unknown user",
+    "user ",
+    "failed",
+    "final-recipient",
+    "invalid final",
+    "could not be delivered to",
+    "delivery to",
+    "unable to deliver",
+    "address",
+    "your message to",
+    "your mail to",
+    "the user",
+    "original-recipient",
+    "sent <<<",
+    "cannot send",
+    "deliver to",
+    "error delivering",
+    "there was an error",
+    "to: <",
+    ">>> rcpt",
+    "<<< 5",
+    "unknown recipient",
+    "no such user",
+];
+
+fn rank(line: &str, begins: usize) -> u8 {
+    let trimmed = line.trim_start();
+    let indent = line.len().saturating_sub(trimmed.len());
+    let lower = trimmed.to_lowercase();
+    let head = line.get(indent..begins).unwrap_or_default();
+    let leads = head.chars().all(|c| matches!(c, '<' | '*' | '-' | '"' | '(' | '\'' | '[' | ' ' | '|' | '.'))
+        || head.ends_with("rfc822;<");
+    if leads {
+        return 4;
+    }
+    if lower.starts_with("to:")
+        || lower.starts_with("from:")
+        || lower.starts_with("subject:")
+        || lower.starts_with("cc:")
+    {
+        return 1;
+    }
+    let contact = ["contact", "from:", "mail from", "please send", "assistance", "help", "report", "sender"]
+        .iter()
+        .any(|w| lower.contains(w));
+    if contact {
+        return 0;
+    }
+    if NAMES.iter().any(|w| lower.starts_with(w)) || lower.contains("rcpt to") {
+        return 3;
+    }
+    2
+}
+
+/// The part of the text before the returned mail; all of it if no address stands there.
+fn notice(words: &str) -> &str {
+    let mut at = 0usize;
+    for (index, line) in words.split_inclusive('\n').enumerate() {
+        if index > 0 && is_returned_line(&line.to_lowercase()) {
+            let before = words.get(..at).unwrap_or(words);
+            if before.lines().any(|l| !addresses(l).is_empty()) {
+                return before;
+            }
+        }
+        at = at.saturating_add(line.len());
+    }
+    words
+}
+
+/// The recipients that a notice in words names. `returned` is the header of the returned mail.
+#[must_use]
+pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipient> {
+    let fields = group(head);
+    let own: Vec<String> = fields
+        .iter()
+        .filter(|(name, _)| matches!(name.as_str(), "to" | "from" | "sender" | "reply-to" | "delivered-to" | "cc"))
+        .flat_map(|(_, value)| addresses(value))
+        .map(|(_, address)| address.to_lowercase())
+        .collect();
+    let failed =
+        fields.iter().filter(|(name, _)| name == "x-failed-recipients").flat_map(|(_, value)| addresses(value));
+    let notice = notice(words);
+    let lines: Vec<&str> = notice.lines().collect();
+    let intro = lines.iter().rposition(|l| {
+        let lower = l.to_lowercase();
+        lower.contains("following") && ["recipient", "address", "destination"].iter().any(|w| lower.contains(w))
+    });
+    let mut found: Vec<Candidate> = Vec::new();
+    for (line, content) in lines.iter().enumerate() {
+        for (begins, address) in addresses(content) {
+            let key = address.to_lowercase();
+            let role = ["postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "hostmaster@"]
+                .iter()
+                .any(|r| key.starts_with(r));
+            let after_intro = intro.is_none_or(|i| line > i);
+            let rank = if role || own.contains(&key) { 0 } else { rank(content, begins) };
+            let rank = if rank == 4 && !after_intro { 2 } else { rank };
+            let room = found.len() < REPORT_RECIPIENTS_MAX;
+            match found.iter_mut().find(|c| c.address.to_lowercase() == key) {
+                Some(known) if known.rank >= rank => {}
+                Some(known) => (known.rank, known.line) = (rank, line),
+                None if room => found.push(Candidate { address, rank, line }),
+                None => {}
+            }
+        }
+    }
+    let best = found.iter().map(|c| c.rank).max().unwrap_or_default();
+    let mut chosen: Vec<(String, Option<usize>)> = failed.map(|(_, address)| (address, None)).collect();
+    for one in found.iter().filter(|c| best > 0 && (c.rank == best || (c.rank >= 3 && best >= 3))) {
+        let named = chosen.iter().all(|(_, line)| line.is_some());
+        match chosen.iter_mut().find(|(a, _)| a.eq_ignore_ascii_case(&one.address)) {
+            Some((_, line)) => *line = Some(one.line),
+            None if named => chosen.push((one.address.clone(), Some(one.line))),
+            None => {}
+        }
+    }
+    if chosen.is_empty() {
+        let to = group(returned).into_iter().filter(|(name, _)| name == "to").flat_map(|(_, value)| addresses(&value));
+        chosen.extend(to.take(1).map(|(_, address)| (address, None)));
+    }
+    told(&chosen, &lines, notice)
+}
+
+/// Each recipient with what is said of it: from its line to the next one's.
+fn told(chosen: &[(String, Option<usize>)], lines: &[&str], notice: &str) -> Vec<ReportRecipient> {
+    let starts: Vec<usize> = chosen.iter().filter_map(|(_, line)| *line).collect();
+    let rows = chosen.iter().map(|(address, line)| {
+        let end = line.and_then(|l| starts.iter().copied().filter(|s| *s > l).min()).unwrap_or(lines.len());
+        let said = line.and_then(|l| lines.get(l..end)).map(|l| l.join(" ")).unwrap_or_default();
+        let said: String = said.replace(address.as_str(), " ").chars().take(2_000).collect();
+        recipient(address, &said, notice)
+    });
+    let mut rows: Vec<ReportRecipient> = rows.take(REPORT_RECIPIENTS_MAX).collect();
+    if rows.is_empty() {
+        rows.push(ReportRecipient { recipient: None, ..recipient("", "", notice) });
+    }
+    rows
+}
+
+fn recipient(address: &str, said: &str, notice: &str) -> ReportRecipient {
+    let whole: String = notice.chars().take(8_000).collect();
+    let found = status(None, said).or_else(|| status(None, &whole));
+    let mut why = reason(said, found.as_deref());
+    if why == super::Reason::Other {
+        why = reason(&whole, found.as_deref());
+    }
+    let lower = whole.to_lowercase();
+    let waits = [
+        "will keep trying",
+        "will continue",
+        "no action is required",
+        "still trying",
+        "has been delayed",
+        "not yet been delivered",
+        "will be retried",
+        "need to resend",
+        "temporary error",
+        "will try",
+        "is a warning",
+    ];
+    let action = if waits.iter().any(|w| lower.contains(w)) && !lower.contains("gave up") {
+        Action::Delayed
+    } else {
+        match by_status(found.as_deref()) {
+            Action::Delivered => Action::Failed,
+            other => other,
+        }
+    };
+    let diagnostic = text::header(said);
+    ReportRecipient {
+        recipient: Some(address.to_owned()),
+        action,
+        status: found,
+        diagnostic: (!diagnostic.is_empty()).then_some(diagnostic),
+        reason: why,
+    }
+}
