@@ -20,12 +20,27 @@ use crate::limits::{ADDRESSES_MAX, HEADER_FIELDS_MAX, PARTS_MAX, REFERENCES_MAX,
 /// Reads a mail.
 #[must_use]
 pub fn read(raw: &[u8]) -> Incoming {
+    let raw = from_first_field(raw);
     let parsed = catch_unwind(AssertUnwindSafe(|| MessageParser::default().parse(raw).map(|m| incoming(raw, &m))));
     match parsed {
         Ok(Some(mail)) => mail,
         Ok(None) => unreadable(raw, "it has no header that can be read"),
         Err(_) => unreadable(raw, "the parser failed on it"),
     }
+}
+
+/// Without empty lines before the header; if no header follows them, they are the end of an empty one.
+fn from_first_field(raw: &[u8]) -> &[u8] {
+    let blank = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let rest = raw.get(blank..).unwrap_or_default();
+    let line = rest.split(|b| *b == b'\n').next().unwrap_or_default();
+    let name = line.split(|b| *b == b':').next().unwrap_or_default();
+    let is_field = name.len() < line.len()
+        && name.len() > 1
+        && name.len() <= 60
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+        && line.get(name.len().saturating_add(1)).is_some_and(|b| *b == b' ');
+    if is_field { rest } else { raw }
 }
 
 fn unreadable(raw: &[u8], defect: &str) -> Incoming {
@@ -91,7 +106,10 @@ impl Fields {
 fn incoming(raw: &[u8], message: &Message<'_>) -> Incoming {
     let fields = Fields::of(raw, message.headers());
     let mut defects = defects(message, &fields);
-    let from = addresses(message, "From");
+    let mut from = addresses(message, "From");
+    if from.is_empty() {
+        from.extend(fields.first("from").and_then(loose_address));
+    }
     let body = body(message, raw, &mut defects);
     let attachments = attachments(message);
     let report = report::read(message, &fields_text(&fields), &body.text);
@@ -177,6 +195,16 @@ fn addresses(message: &Message<'_>, name: &'static str) -> Vec<NameAddr> {
         collect(&parsed, &mut found);
     }
     found
+}
+
+/// The one address in a field that is not written as one: `Jane Doe jane@mail.example`.
+fn loose_address(value: &str) -> Option<NameAddr> {
+    let word = value
+        .split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | '(' | ')'))
+        .find(|w| w.contains('@'))?;
+    let address = Address::parse(word)?;
+    let name = value.split(word).next().unwrap_or_default();
+    Some(NameAddr::new(name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '<' | '"' | '(')), address))
 }
 
 fn collect(parsed: &Parsed<'_>, found: &mut Vec<NameAddr>) {

@@ -98,8 +98,8 @@ impl Reason {
     pub fn from_status(status: &str) -> Self {
         let detail = status.split_once('.').map_or("", |(_, rest)| rest);
         match detail {
-            "1.1" | "1.0" | "1.3" | "1.6" | "1.10" | "1.351" | "2.1" | "7.13" => Reason::UserUnknown,
-            "1.2" | "4.4" | "4.3" | "7.27" => Reason::HostUnknown,
+            "1.1" | "1.0" | "1.3" | "1.6" | "1.351" | "2.1" | "7.13" => Reason::UserUnknown,
+            "1.2" | "1.10" | "4.4" | "4.3" | "7.27" => Reason::HostUnknown,
             "2.2" => Reason::MailboxFull,
             "2.3" | "3.4" => Reason::TooBig,
             "4.7" | "4.0" | "4.1" | "4.2" | "4.316" => Reason::Expired,
@@ -177,7 +177,7 @@ pub fn read(message: &Message<'_>, head: &str, words: &str) -> Option<Report> {
     }
     match kind {
         Some(kind) => Some(structured(kind, &fields, &returned, head, words)),
-        None if prose::is_failure(head, words) => {
+        None if prose::is_failure(head, words, &returned) => {
             Some(nested(message).unwrap_or_else(|| in_prose(head, words, &returned)))
         }
         None => None,

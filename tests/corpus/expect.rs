@@ -50,9 +50,10 @@ pub fn holds_all(text: &str, wanted: &str) -> bool {
 }
 
 /// Is our reason what a peer's word means? `filtered` is its word for a recipient refused only after the content was
-/// sent, which the server mostly calls an unknown user.
+/// sent, which the server mostly calls an unknown user; `networkerror` covers domains that
+/// are not in the DNS.
 pub fn same_reason(ours: &str, theirs: &str) -> bool {
-    ours == reason(theirs) || (theirs == "filtered" && ours == "user_unknown")
+    ours == reason(theirs) || matches!((theirs, ours), ("filtered", "user_unknown") | ("networkerror", "host_unknown"))
 }
 
 /// The reason in our vocabulary for one of the peers'.
@@ -68,4 +69,9 @@ fn reason(theirs: &str) -> &'static str {
         | "spam" | "speeding" | "ratelimited" => "rejected",
         _ => "other",
     }
+}
+
+/// A file name as both sides would store it: letters and digits, for some peers replace all else.
+pub fn plain_name(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).collect()
 }

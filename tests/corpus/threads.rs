@@ -5,18 +5,18 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use yesreply::mail::read::read;
-use yesreply::mail::references::ancestors;
 
 use crate::expect::text;
 use crate::score::{Measure, Scores};
 
-/// Groups that join when an id stands in both.
+/// Who answers whom, as RFC 5256 links messages (THREAD=REFERENCES, step 1): one parent each, no loops.
 #[derive(Default)]
-struct Groups {
+struct Links {
     parent: BTreeMap<String, String>,
+    seen: BTreeSet<String>,
 }
 
-impl Groups {
+impl Links {
     fn root(&self, id: &str) -> String {
         let mut at = id.to_owned();
         while let Some(up) = self.parent.get(&at) {
@@ -25,11 +25,25 @@ impl Groups {
         at
     }
 
-    fn join(&mut self, one: &str, other: &str) {
-        let (one, other) = (self.root(one), self.root(other));
-        if one != other {
-            self.parent.insert(one, other);
+    fn link(&mut self, child: &str, parent: &str, again: bool) {
+        if again {
+            self.parent.remove(child);
         }
+        if !self.parent.contains_key(child) && self.root(parent) != child {
+            self.parent.insert(child.to_owned(), parent.to_owned());
+        }
+    }
+
+    /// A message with its chain of ancestors, oldest first; its id, made unique if it was seen before.
+    fn add(&mut self, id: &str, file: &str, chain: &[String]) -> String {
+        for pair in chain.windows(2) {
+            self.link(&pair[1], &pair[0], false);
+        }
+        let own = if self.seen.insert(id.to_owned()) { id.to_owned() } else { format!("{id} {file}") };
+        if let Some(last) = chain.last().filter(|l| **l != own) {
+            self.link(&own, last, true);
+        }
+        own
     }
 }
 
@@ -40,7 +54,7 @@ pub fn score(scores: &mut Scores, source: &str, folder: &Path, rows: &[Value]) {
         Some((mbox, _)) if source == "threads-patchwork" => mbox.to_owned(),
         _ => String::new(),
     };
-    let mut groups = Groups::default();
+    let mut links = Links::default();
     let mut expected: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut stated: Vec<(&str, &str, String)> = Vec::new();
     for row in rows {
@@ -51,18 +65,19 @@ pub fn score(scores: &mut Scores, source: &str, folder: &Path, rows: &[Value]) {
         let world = world(file);
         let own =
             mail.message_id.as_ref().map_or_else(|| format!("file {file}"), |id| format!("{world} {}", id.as_str()));
-        for id in ancestors(&mail) {
-            groups.join(&own, &format!("{world} {}", id.as_str()));
-        }
+        let ids =
+            if mail.references.is_empty() { mail.in_reply_to.get(..1).unwrap_or_default() } else { &mail.references };
+        let chain: Vec<String> = ids.iter().map(|id| format!("{world} {}", id.as_str())).collect();
+        let own = links.add(&own, file, &chain);
         expected.entry(thread).or_default().insert(file);
         stated.push((file, thread, own));
     }
     let mut found: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (file, _, own) in &stated {
-        found.entry(groups.root(own)).or_default().insert(file);
+        found.entry(links.root(own)).or_default().insert(file);
     }
     for (file, thread, own) in &stated {
-        let group = found.get(&groups.root(own));
+        let group = found.get(&links.root(own));
         let right = group == expected.get(thread);
         scores.count(Measure::Threads, source, file, right, || json!({ "want": expected.get(thread), "got": group }));
     }

@@ -200,7 +200,7 @@ const RETURNED: &[&str] = &[
 
 /// Did a mail system write that it failed? `head` is the header as text, names in lower case.
 #[must_use]
-pub fn is_failure(head: &str, words: &str) -> bool {
+pub fn is_failure(head: &str, words: &str, returned: &str) -> bool {
     let fields = group(head);
     let get = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_lowercase());
     if get("x-failed-recipients").is_some() {
@@ -221,18 +221,22 @@ pub fn is_failure(head: &str, words: &str) -> bool {
     let answers = get("in-reply-to").is_some() || ["re:", "aw:", "fwd:", "fw:"].iter().any(|p| subject.starts_with(p));
     let coded =
         status(None, words).is_some() || lower.contains("550 ") || lower.contains("554 ") || lower.contains("rcpt to");
-    let lists_returned = lower.lines().any(is_returned_line);
+    let lists_returned = !returned.is_empty() || lower.lines().any(is_returned_line);
     !replies
         && ((machine && (says || called))
             || (null && called)
-            || (null && says && coded)
+            || (null && says && (coded || lists_returned))
             || (called && says && !answers && (coded || lists_returned)))
 }
 
 fn is_returned_line(line: &str) -> bool {
     let line = line.trim();
     line.len() <= 120
-        && (RETURNED.iter().any(|w| line.contains(w)) && line.ends_with([':', '-', '.', '|', '*', '='])
+        && (RETURNED.iter().any(|w| line.contains(w))
+            && (line.ends_with([':', '-', '|', '*', '='])
+                || line.ends_with("follows.")
+                || line.ends_with("follow.")
+                || line.starts_with("--"))
             || line.starts_with("received: ")
             || line.starts_with("return-path: "))
 }
@@ -255,7 +259,7 @@ fn addresses(line: &str) -> Vec<(usize, String)> {
         let begins = at;
         at = at.saturating_add(word.len()).saturating_add(1);
         let word = word.rsplit_once("mailto:").map_or(word, |(_, rest)| rest);
-        let word = word.strip_prefix("rfc822:").or(word.strip_prefix("SMTP:")).unwrap_or(word);
+        let word = ["rfc822:", "SMTP:", "smtp=", "SMTP="].iter().find_map(|p| word.strip_prefix(p)).unwrap_or(word);
         let word = word.trim_matches([':', '.', '!', '*', '=']);
         let word = word.rsplit_once(':').map_or(word, |(_, rest)| rest);
         if Address::parse(word).is_some_and(|a| a.domain().contains('.')) {
@@ -323,13 +327,18 @@ fn rank(line: &str, begins: usize) -> u8 {
     2
 }
 
+/// An address to ask for help, not one that failed; in lower case.
+fn is_role(key: &str) -> bool {
+    ["postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "hostmaster@"].iter().any(|r| key.starts_with(r))
+}
+
 /// The part of the text before the returned mail; all of it if no address stands there.
 fn notice(words: &str) -> &str {
     let mut at = 0usize;
     for (index, line) in words.split_inclusive('\n').enumerate() {
         if index > 0 && is_returned_line(&line.to_lowercase()) {
             let before = words.get(..at).unwrap_or(words);
-            if before.lines().any(|l| !addresses(l).is_empty()) {
+            if before.lines().flat_map(addresses).any(|(_, a)| !is_role(&a.to_lowercase())) {
                 return before;
             }
         }
@@ -360,9 +369,7 @@ pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipien
     for (line, content) in lines.iter().enumerate() {
         for (begins, address) in addresses(content) {
             let key = address.to_lowercase();
-            let role = ["postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "hostmaster@"]
-                .iter()
-                .any(|r| key.starts_with(r));
+            let role = is_role(&key);
             let after_intro = intro.is_none_or(|i| line > i);
             let rank = if role || own.contains(&key) { 0 } else { rank(content, begins) };
             let rank = if rank == 4 && !after_intro { 2 } else { rank };

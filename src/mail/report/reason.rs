@@ -6,7 +6,30 @@
 use super::Reason;
 
 /// Words for each reason, in lower case. The first list that has one of the words decides.
-const WORDS: [(Reason, &[&str]); 8] = [
+const WORDS: [(Reason, &[&str]); 10] = [
+    (
+        Reason::UserUnknown,
+        &[
+            "account is blocked",
+            "mailbox is frozen",
+            "has been disabled",
+            "recipient address rejected: access denied",
+            "recipient address rejected: user",
+            "recipient address rejected.",
+        ],
+    ),
+    (
+        Reason::Expired,
+        &[
+            "lost connection",
+            "connection timed out",
+            "operation timed out",
+            "for a long time",
+            "not reachable",
+            "socket error",
+            "requests to connect",
+        ],
+    ),
     (
         Reason::MailboxFull,
         &[
@@ -63,6 +86,7 @@ const WORDS: [(Reason, &[&str]); 8] = [
             "message is too large",
             "message size",
             "too big",
+            "line limit",
             "size limit",
             "maximum size",
             "message length exceeds",
@@ -117,6 +141,8 @@ const WORDS: [(Reason, &[&str]); 8] = [
             "helo",
             "ehlo",
             "banned",
+            "have permission",
+            "not have permission",
             "client host",
             "your ip",
             "ip address",
@@ -138,7 +164,6 @@ const WORDS: [(Reason, &[&str]); 8] = [
             "closed group",
             "may not be able to post",
             "permissions to post",
-            "response_codes",
             "rejected your message",
             "envelope sender",
             "sender verify",
@@ -148,6 +173,9 @@ const WORDS: [(Reason, &[&str]); 8] = [
         Reason::HostUnknown,
         &[
             "host unknown",
+            "no smtp service",
+            "bad destination host",
+            "bad destination system",
             "unknown host",
             "host not found",
             "host name lookup",
@@ -159,7 +187,6 @@ const WORDS: [(Reason, &[&str]); 8] = [
             "nxdomain",
             "domain does not exist",
             "domain doesn't exist",
-            "bad destination",
             "illegal host",
             "does not accept mail",
             "doesn't accept mail",
@@ -185,6 +212,7 @@ const WORDS: [(Reason, &[&str]); 8] = [
         Reason::UserUnknown,
         &[
             "user unknown",
+            "check if address is correct",
             "unknown user",
             "no such user",
             "does not exist",
@@ -224,7 +252,6 @@ const WORDS: [(Reason, &[&str]); 8] = [
             "is not a known",
             "unknown address",
             "temporary locked",
-            "recipient address rejected",
             "invalid final delivery",
             "no account",
             "not our customer",
@@ -250,7 +277,6 @@ const WORDS: [(Reason, &[&str]); 8] = [
             "no mail box",
             "user doesn",
             "unknown or",
-            "address rejected",
             "bad address",
             "rejected recipient",
             "you have the correct",
@@ -271,6 +297,7 @@ const WORDS: [(Reason, &[&str]); 8] = [
         Reason::Expired,
         &[
             "timed out",
+            " attempts:",
             "timeout",
             "time out",
             "expired",
@@ -295,7 +322,6 @@ const WORDS: [(Reason, &[&str]); 8] = [
             "malformed or unexpected name server",
             "hours",
             "not responding",
-            "temporary failure",
             "try again",
             "past ",
             "days",
@@ -329,7 +355,7 @@ const WORDS: [(Reason, &[&str]); 8] = [
 #[must_use]
 pub fn reason(words: &str, status: Option<&str>) -> Reason {
     let lower = words.to_lowercase();
-    let said = WORDS.iter().take(7).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map(|(reason, _)| *reason);
+    let said = WORDS.iter().take(9).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map(|(reason, _)| *reason);
     let coded = status.map_or(Reason::Other, Reason::from_status);
     match (said, coded) {
         (Some(Reason::Expired), coded) if coded != Reason::Other => coded,
@@ -341,7 +367,7 @@ pub fn reason(words: &str, status: Option<&str>) -> Reason {
 
 /// An SMTP code without words.
 fn last_resort(lower: &str) -> Reason {
-    WORDS.iter().skip(7).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map_or(Reason::Other, |(r, _)| *r)
+    WORDS.iter().skip(9).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map_or(Reason::Other, |(r, _)| *r)
 }
 
 /// An enhanced status in a text, and whether an SMTP code stands before it.
