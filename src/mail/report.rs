@@ -4,6 +4,7 @@
 //! Follows   RFC 3464 sections 2.1 to 2.3, RFC 6522, RFC 5965, RFC 8098; RFC 3463 (enhanced status).
 //! Never     says whether the report can be believed: that needs a token or a MAC (R63).
 
+mod failure;
 mod prose;
 mod reason;
 
@@ -177,7 +178,10 @@ pub fn read(message: &Message<'_>, head: &str, words: &str) -> Option<Report> {
     }
     match kind {
         Some(kind) => Some(structured(kind, &fields, &returned, head, words)),
-        None if prose::is_failure(head, words, &returned) => {
+        None if failure::is_failure(head, words, &returned) && has_fields(words) => {
+            Some(structured(ReportKind::DeliveryStatus, words, &returned, head, words))
+        }
+        None if failure::is_failure(head, words, &returned) => {
             Some(nested(message).unwrap_or_else(|| in_prose(head, words, &returned)))
         }
         None => None,
@@ -251,6 +255,11 @@ fn completed(row: &mut ReportRecipient, told: &[ReportRecipient]) {
     {
         row.status = words.status.clone().or(row.status.take());
     }
+}
+
+/// The machine's part stands in the text, without MIME.
+fn has_fields(words: &str) -> bool {
+    words.lines().any(|l| l.get(..16).is_some_and(|start| start.eq_ignore_ascii_case("final-recipient:")))
 }
 
 /// A report that somebody's gateway wrapped into another message.

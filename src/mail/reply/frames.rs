@@ -1,7 +1,7 @@
 //! What stands between the author's words and a quote: attributions, header blocks, separators, markers.
 //!
 //! Decides   which lines are such a frame, and where a quote without marks begins.
-//! Follows   the habits of real clients in many languages; RFC 3676 section 4.5 for marks.
+//! Follows   the habits of real clients in many languages; RFC 3676 section 4 for marks.
 //! Never     takes a line for an attribution by one word alone: it needs a date or an address too, or a quote below.
 
 use super::is_marker;
@@ -98,11 +98,14 @@ fn is_original(text: &str) -> bool {
     if text.len() > ATTRIBUTION_CHARS_MAX {
         return false;
     }
-    let core = text.trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '>' | '─') || c.is_whitespace());
-    let lower = core.to_lowercase();
     let ruled = ["--", "__", "==", "──"].iter().any(|r| text.starts_with(r));
     let alone = text.ends_with([':', '：']) && text.chars().count() <= 60;
-    (ruled || alone) && ORIGINAL.iter().any(|w| lower.starts_with(w))
+    if !ruled && !alone {
+        return false;
+    }
+    let core = text.trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '>' | '─') || c.is_whitespace());
+    let lower = core.to_lowercase();
+    ORIGINAL.iter().any(|w| lower.starts_with(w))
 }
 
 /// `## Please type your reply above this line ##`
@@ -259,6 +262,9 @@ fn wrote_at(text: &str) -> Option<usize> {
 fn sure(text: &str) -> Option<Sure> {
     let text = text.trim().trim_matches(['*', '_']).trim();
     if text.chars().count() > ATTRIBUTION_CHARS_MAX {
+        return None;
+    }
+    if !text.ends_with([':', '：', '-', '>']) && !(opens(text) && text.contains('@')) {
         return None;
     }
     let ruled = text.starts_with("--") && text.ends_with("--") && text.chars().any(char::is_alphanumeric);

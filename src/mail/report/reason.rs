@@ -25,7 +25,7 @@ const WORDS: [(Reason, &[&str]); 10] = [
             "connection timed out",
             "operation timed out",
             "for a long time",
-            "not reachable",
+            "host not reachable",
             "socket error",
             "requests to connect",
         ],
@@ -60,6 +60,7 @@ const WORDS: [(Reason, &[&str]); 10] = [
             "mailfolder is full",
             "too much mail data",
             "quota full",
+            "too many messages on",
             "quota violation",
             "user is over",
             "their mailbox is full",
@@ -142,6 +143,7 @@ const WORDS: [(Reason, &[&str]); 10] = [
             "ehlo",
             "banned",
             "have permission",
+            "権限",
             "not have permission",
             "client host",
             "your ip",
@@ -173,6 +175,7 @@ const WORDS: [(Reason, &[&str]); 10] = [
         Reason::HostUnknown,
         &[
             "host unknown",
+            "name service error",
             "no smtp service",
             "bad destination host",
             "bad destination system",
@@ -355,10 +358,13 @@ const WORDS: [(Reason, &[&str]); 10] = [
 #[must_use]
 pub fn reason(words: &str, status: Option<&str>) -> Reason {
     let lower = words.to_lowercase();
-    let said = WORDS.iter().take(9).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map(|(reason, _)| *reason);
+    let found = WORDS.iter().take(9).enumerate().find(|(_, (_, list))| list.iter().any(|w| lower.contains(w)));
+    let weak = found.is_some_and(|(index, _)| index == 8);
+    let said = found.map(|(_, (reason, _))| *reason);
     let coded = status.map_or(Reason::Other, Reason::from_status);
     match (said, coded) {
         (Some(Reason::Expired), coded) if coded != Reason::Other => coded,
+        (Some(_), coded) if weak && coded != Reason::Other => coded,
         (Some(said), _) => said,
         (None, Reason::Other) => last_resort(&lower),
         (None, coded) => coded,
