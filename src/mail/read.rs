@@ -5,6 +5,7 @@
 //! Never     fails: whatever the bytes are, there is an `Incoming`, and its defects say what was wrong.
 
 mod body;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -186,7 +187,10 @@ fn defects(message: &Message<'_>, fields: &Fields) -> Vec<String> {
 }
 
 fn subject(message: &Message<'_>) -> String {
-    text::header(message.subject().unwrap_or_default())
+    let decoded = message.subject().unwrap_or_default();
+    let rejoined =
+        decoded.contains('\u{fffd}').then(|| message.header_raw("Subject").and_then(words::decoded)).flatten();
+    text::header(rejoined.as_deref().unwrap_or(decoded))
 }
 
 /// Mailboxes of all fields of this name, groups flattened.
@@ -201,14 +205,21 @@ fn addresses(message: &Message<'_>, name: &'static str) -> Vec<NameAddr> {
     found
 }
 
-/// The one address in a field that is not written as one: `Jane Doe jane@mail.example`.
+/// The one address in a field that is not written as one: `Jane Doe jane@mail.example`, `jane@mail(home).example`.
 fn loose_address(value: &str) -> Option<NameAddr> {
-    let word = value
-        .split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | '(' | ')'))
-        .find(|w| w.contains('@'))?;
+    let bare: String = value
+        .split('(')
+        .enumerate()
+        .filter_map(
+            |(i, piece)| if i == 0 { Some(piece) } else { piece.split_once(')').map(|(_, rest)| rest.trim_start()) },
+        )
+        .collect();
+    let bare = bare.replace(". ", ".").replace('"', "");
+    let word =
+        bare.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';')).find(|w| w.contains('@'))?;
     let address = Address::parse(word)?;
-    let name = value.split(word).next().unwrap_or_default();
-    Some(NameAddr::new(name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '<' | '"' | '(')), address))
+    let name = bare.split(word).next().unwrap_or_default();
+    Some(NameAddr::new(name.trim_matches(|c: char| c.is_whitespace() || c == '<'), address))
 }
 
 fn collect(parsed: &Parsed<'_>, found: &mut Vec<NameAddr>) {

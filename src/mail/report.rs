@@ -100,7 +100,7 @@ impl Reason {
         let detail = status.split_once('.').map_or("", |(_, rest)| rest);
         match detail {
             "1.1" | "1.0" | "1.3" | "1.6" | "1.351" | "2.1" | "7.13" => Reason::UserUnknown,
-            "1.2" | "1.10" | "4.4" | "4.3" | "7.27" => Reason::HostUnknown,
+            "1.2" | "1.10" | "4.4" | "7.27" => Reason::HostUnknown,
             "2.2" => Reason::MailboxFull,
             "2.3" | "3.4" => Reason::TooBig,
             "4.7" | "4.0" | "4.1" | "4.2" | "4.316" => Reason::Expired,

@@ -10,7 +10,7 @@ pub fn rows(source: &Path) -> Vec<Value> {
         .unwrap_or_default()
         .lines()
         .filter(|l| !l.trim().is_empty())
-        .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{}: {e}: {l}", source.display())))
+        .map(|l| serde_json::from_str(l).expect("a JSON object a line"))
         .collect()
 }
 
@@ -66,7 +66,7 @@ fn reason(theirs: &str) -> &'static str {
         "expired" | "networkerror" => "expired",
         "rejected" | "filtered" | "blocked" | "authfailure" | "policyviolation" | "requireptr" | "securityerror"
         | "spamdetected" | "norelaying" | "notcompliantrfc" | "contenterror" | "badreputation" | "virusdetected"
-        | "spam" | "speeding" | "ratelimited" => "rejected",
+        | "spam" | "speeding" | "ratelimited" | "toomanyconn" => "rejected",
         _ => "other",
     }
 }

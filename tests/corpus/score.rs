@@ -97,7 +97,7 @@ impl Scores {
 
     pub fn thousandths(&self, measure: Measure) -> u32 {
         let (right, all) = self.total(measure);
-        if all == 0 { 1000 } else { right * 1000 / all }
+        (right * 1000).checked_div(all).unwrap_or(1000)
     }
 
     pub fn table(&self) -> Vec<String> {
@@ -123,7 +123,7 @@ impl Scores {
 /// A mail, or a body alone: `.txt` and `.html` files are bodies.
 fn read_file(source: &Path, file: &str) -> (Incoming, Reading) {
     let path = source.join(file);
-    let raw = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let raw = std::fs::read(&path).expect("a message");
     let words = choke::body(&String::from_utf8_lossy(&raw));
     let mut mail = read(&raw);
     match path.extension().and_then(|e| e.to_str()) {
@@ -261,10 +261,16 @@ fn report(scores: &mut Scores, source: &str, file: &str, row: &Value, report: Op
     }
 }
 
-/// `Name <local@domain>` or the address alone, in lower case.
+/// The address of `Name <local@domain>` or of loose words, without comments, in lower case.
 fn address_of(text: &str) -> String {
-    let inner = text.rsplit_once('<').map_or(text, |(_, rest)| rest.split('>').next().unwrap_or_default());
-    inner.trim().to_lowercase()
+    let bare: String = text
+        .split('(')
+        .enumerate()
+        .map(|(i, p)| if i == 0 { p } else { p.split_once(')').map_or("", |(_, r)| r) })
+        .collect();
+    let inner = bare.rsplit_once('<').map_or(bare.as_str(), |(_, rest)| rest.split('>').next().unwrap_or_default());
+    let word = inner.split_whitespace().find(|w| w.contains('@')).unwrap_or(inner.trim());
+    word.trim_end_matches('.').to_lowercase()
 }
 
 fn header(scores: &mut Scores, source: &str, file: &str, row: &Value, mail: &Incoming) {

@@ -36,8 +36,8 @@ impl Links {
 
     /// A message with its chain of ancestors, oldest first; its id, made unique if it was seen before.
     fn add(&mut self, id: &str, file: &str, chain: &[String]) -> String {
-        for pair in chain.windows(2) {
-            self.link(&pair[1], &pair[0], false);
+        for (parent, child) in chain.iter().zip(chain.iter().skip(1)) {
+            self.link(child, parent, false);
         }
         let own = if self.seen.insert(id.to_owned()) { id.to_owned() } else { format!("{id} {file}") };
         if let Some(last) = chain.last().filter(|l| **l != own) {

@@ -111,12 +111,10 @@ fn is_original(text: &str) -> bool {
 /// `## Please type your reply above this line ##`
 fn says_above(text: &str) -> bool {
     let text = text.trim();
-    text.len() <= ATTRIBUTION_CHARS_MAX
-        && text.starts_with(|c: char| matches!(c, '#' | '-' | '=' | '*' | '_' | '[' | '~' | '—'))
-        && {
-            let lower = text.to_lowercase();
-            ABOVE.iter().any(|w| lower.contains(w))
-        }
+    text.len() <= ATTRIBUTION_CHARS_MAX && text.starts_with(['#', '-', '=', '*', '_', '[', '~', '—']) && {
+        let lower = text.to_lowercase();
+        ABOVE.iter().any(|w| lower.contains(w))
+    }
 }
 
 /// What a line of a header block labels.
@@ -194,7 +192,9 @@ fn attribution(lines: &[Line], index: usize, ours: &Shingles, shared: &Shingles)
         return None;
     }
     let dated = begins(first) && digits(first) >= 5;
-    let may_wrap = begins(first) || first.contains(['@', '<']) || digits(first) >= 3 || first.contains(" via ");
+    let alone = index.checked_sub(1).and_then(|i| lines.get(i)).is_none_or(|l| l.text.trim().is_empty());
+    let may_wrap =
+        alone || begins(first) || first.contains(['@', '<']) || digits(first) >= 3 || first.contains(" via ");
     let mut joined = String::new();
     for length in 1..=ATTRIBUTION_LINES_MAX {
         let at = index.saturating_add(length).saturating_sub(1);
@@ -264,7 +264,8 @@ fn sure(text: &str) -> Option<Sure> {
     if text.chars().count() > ATTRIBUTION_CHARS_MAX {
         return None;
     }
-    if !text.ends_with([':', '：', '-', '>']) && !(opens(text) && text.contains('@')) {
+    let may_end = text.ends_with([':', '：', '-', '>']);
+    if !may_end && (!opens(text) || !text.contains('@')) {
         return None;
     }
     let ruled = text.starts_with("--") && text.ends_with("--") && text.chars().any(char::is_alphanumeric);

@@ -161,11 +161,37 @@ pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipien
             None => {}
         }
     }
+    if chosen.is_empty()
+        && let Some(intro) = intro
+    {
+        chosen.extend(local_names(&lines, intro, &fields));
+    }
     if chosen.is_empty() {
         let to = group(returned).into_iter().filter(|(name, _)| name == "to").flat_map(|(_, value)| addresses(&value));
         chosen.extend(to.take(1).map(|(_, address)| (address, None)));
     }
     told(&chosen, &lines, notice)
+}
+
+/// Names without a domain, one a line below the words that announce them: they are the reporting system's own.
+fn local_names(lines: &[&str], intro: usize, fields: &[(String, String)]) -> Vec<(String, Option<usize>)> {
+    let from = fields.iter().filter(|(name, _)| name == "from").flat_map(|(_, value)| addresses(value)).next();
+    let Some(domain) = from.and_then(|(_, address)| Address::parse(&address)).map(|a| a.domain().to_owned()) else {
+        return Vec::new();
+    };
+    lines
+        .iter()
+        .enumerate()
+        .skip(intro.saturating_add(1))
+        .map(|(index, line)| (index, line.trim()))
+        .filter(|(_, name)| {
+            (2..=64).contains(&name.len())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+                && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        })
+        .map(|(index, name)| (format!("{name}@{domain}"), Some(index)))
+        .take(REPORT_RECIPIENTS_MAX)
+        .collect()
 }
 
 /// Each recipient with what is said of it: from its line to the next one's.

@@ -224,6 +224,7 @@ const WORDS: [(Reason, &[&str]); 10] = [
             "no such address",
             "mailbox unavailable",
             "mailbox not found",
+            "mail-box not found",
             "mailbox does not",
             "recipient not found",
             "invalid recipient",
