@@ -355,6 +355,19 @@ mod tests {
     }
 
     #[test]
+    fn a_notice_names_all_its_recipients() {
+        let mail = check(
+            "From: MAILER-DAEMON@mail.example\nSubject: Delivery failure\n\nUnable to deliver to the following addresses.\n\n\
+             <jane@mail.example>:\n550 No such user\n\n<joe@mail.example>:\n552 5.2.2 over quota\n\n\
+             For help contact <postmaster@mail.example>.\n\n--- Original message follows.\n\nTo: other@mail.example\n",
+        );
+        let report = mail.report.unwrap_or_else(|| panic!("no report"));
+        let rows: Vec<_> = report.recipients.iter().map(|r| (r.recipient.as_deref(), r.reason)).collect();
+        let (jane, joe) = (Some("jane@mail.example"), Some("joe@mail.example"));
+        assert_eq!(rows, [(jane, Reason::UserUnknown), (joe, Reason::MailboxFull)]);
+    }
+
+    #[test]
     fn a_person_who_writes_of_failures_is_no_report() {
         let mail = check("From: jane@mail.example\nSubject: x\n\nMy mail could not be delivered. Why?\n");
         assert_eq!(mail.report, None);

@@ -1,7 +1,7 @@
 //! The body of a mail: decoded, unflowed.
 //!
 //! Decides   which parts are the body, and what an undeclared charset is.
-//! Follows   RFC 2045-2047, RFC 3676 section 4.
+//! Follows   RFC 2045–2047, RFC 3676 section 4.
 //! Never     fails: parts that are announced and never come are read as what stands there.
 
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};

@@ -1,7 +1,7 @@
 //! Encoded words that cut a character in two.
 //!
 //! Decides   how a header reads whose encoded words were split between the octets of one character.
-//! Follows   RFC 2047 section 2, and the clients that break its section 5.
+//! Follows   RFC 2045–2047, and the clients that break them here.
 //! Never     answers where it would not read better: `None` then.
 
 use data_encoding::BASE64;

@@ -109,6 +109,7 @@ const SAYS: &[&str] = &[
     "did not reach",
     "delivery to the following",
     "user unknown",
+    "not a valid user",
     "unknown user",
     "returned to sender",
     "error delivering",
@@ -170,6 +171,7 @@ const SAYS: &[&str] = &[
 /// Lines after which the returned mail stands, lower case.
 const RETURNED: &[&str] = &[
     "original message",
+    "old message",
     "below this line is",
     "copy of the message",
     "message headers follow",
@@ -208,7 +210,7 @@ pub fn is_failure(head: &str, words: &str, returned: &str) -> bool {
     let from = get("from").unwrap_or_default();
     let sender = text::fold(&from);
     let null = get("return-path").is_some_and(|p| p.trim() == "<>") || from.trim_end().ends_with("<>");
-    let machine = SYSTEMS.iter().any(|w| sender.contains(w));
+    let machine = sender.ends_with("<>") || SYSTEMS.iter().any(|w| sender.contains(w));
     let subject = text::header(&get("subject").unwrap_or_default()).to_lowercase();
     let called = SUBJECTS.iter().any(|w| subject.contains(w));
     let replies =

@@ -132,7 +132,8 @@ pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipien
     let lines: Vec<&str> = notice.lines().collect();
     let intro = lines.iter().position(|l| {
         let lower = l.to_lowercase();
-        lower.contains("following") && ["recipient", "address", "destination"].iter().any(|w| lower.contains(w))
+        lower.contains("following")
+            && ["recipient", "address", "destination", "following user"].iter().any(|w| lower.contains(w))
     });
     let mut found: Vec<Candidate> = Vec::new();
     for (line, content) in lines.iter().enumerate() {
