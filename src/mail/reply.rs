@@ -27,10 +27,15 @@ const GREETING_WORDS_MAX: usize = 4;
 /// What of the marker is looked for: it survives a client's wrapping.
 const MARKER_CORE: &str = "yesreply: below this line";
 
+/// The word that begins it.
+const MARKER_WORD: &[u8] = b"yesreply";
+
 /// Is the marker in this line, wherever in it?
 #[must_use]
 pub fn is_marker(line: &str) -> bool {
-    super::text::fold(line).to_lowercase().contains(MARKER_CORE)
+    // The word decides quickly; most lines do not have it.
+    let word = line.as_bytes().windows(MARKER_WORD.len()).any(|w| w.eq_ignore_ascii_case(MARKER_WORD));
+    word && super::text::fold(line).to_lowercase().contains(MARKER_CORE)
 }
 
 /// Texts that may be quoted.

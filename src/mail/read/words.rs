@@ -59,7 +59,7 @@ fn finish(run: &mut Option<Run>, out: &mut String) -> Option<()> {
 fn octets(encoding: &str, content: &str) -> Option<Vec<u8>> {
     if encoding.eq_ignore_ascii_case("b") {
         let mut padded: String = content.chars().filter(|c| !c.is_whitespace() && *c != '=').collect();
-        while padded.len() % 4 != 0 {
+        while !padded.len().is_multiple_of(4) {
             padded.push('=');
         }
         return BASE64.decode(padded.as_bytes()).ok();
