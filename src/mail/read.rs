@@ -4,6 +4,9 @@
 //! Follows   RFC 5322, RFC 2045–2047, RFC 2231, RFC 3676 (through mail-parser, but for flowed text).
 //! Never     fails: whatever the bytes are, there is an `Incoming`, and its defects say what was wrong.
 
+mod body;
+mod words;
+
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,10 +16,12 @@ use mail_parser::{
 };
 use sha2::{Digest, Sha256};
 
+use body::{body, capped};
+
 use super::nature::{Facts, classify, is_by_words};
 use super::verdict::TraceField;
-use super::{Address, Attachment, Incoming, MessageId, NameAddr, Nature, ReturnPath, html, report, text};
-use crate::limits::{ADDRESSES_MAX, HEADER_FIELDS_MAX, NESTED_MESSAGES_MAX, PARTS_MAX, REFERENCES_MAX, TEXT_CHARS_MAX};
+use super::{Address, Attachment, Incoming, MessageId, NameAddr, Nature, ReturnPath, report, text};
+use crate::limits::{ADDRESSES_MAX, HEADER_FIELDS_MAX, NESTED_MESSAGES_MAX, PARTS_MAX, REFERENCES_MAX};
 
 /// Announcements of a message inside a message; the parser goes down into each, on the stack.
 fn is_nested_too_deep(raw: &[u8]) -> bool {
@@ -35,12 +40,27 @@ pub fn read(raw: &[u8]) -> Incoming {
     if is_nested_too_deep(raw) {
         return unreadable(raw, "it holds more messages inside messages than can be read");
     }
+    let raw = from_first_field(raw);
     let parsed = catch_unwind(AssertUnwindSafe(|| MessageParser::default().parse(raw).map(|m| incoming(raw, &m))));
     match parsed {
         Ok(Some(mail)) => mail,
         Ok(None) => unreadable(raw, "it has no header that can be read"),
         Err(_) => unreadable(raw, "the parser failed on it"),
     }
+}
+
+/// Without empty lines before the header; if no header follows them, they are the end of an empty one.
+fn from_first_field(raw: &[u8]) -> &[u8] {
+    let blank = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let rest = raw.get(blank..).unwrap_or_default();
+    let line = rest.split(|b| *b == b'\n').next().unwrap_or_default();
+    let name = line.split(|b| *b == b':').next().unwrap_or_default();
+    let is_field = name.len() < line.len()
+        && name.len() > 1
+        && name.len() <= 60
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+        && line.get(name.len().saturating_add(1)).is_some_and(|b| *b == b' ');
+    if is_field { rest } else { raw }
 }
 
 fn unreadable(raw: &[u8], defect: &str) -> Incoming {
@@ -107,7 +127,10 @@ impl Fields {
 fn incoming(raw: &[u8], message: &Message<'_>) -> Incoming {
     let fields = Fields::of(raw, message.headers());
     let mut defects = defects(message, &fields);
-    let from = addresses(message, "From");
+    let mut from = addresses(message, "From");
+    if from.is_empty() {
+        from.extend(fields.first("from").and_then(loose_address));
+    }
     let body = body(message, raw, &mut defects);
     let attachments = attachments(message);
     let report = report::read(message, &fields_text(&fields), &body.text);
@@ -182,7 +205,10 @@ fn defects(message: &Message<'_>, fields: &Fields) -> Vec<String> {
 }
 
 fn subject(message: &Message<'_>) -> String {
-    text::header(message.subject().unwrap_or_default())
+    let decoded = message.subject().unwrap_or_default();
+    let rejoined =
+        decoded.contains('\u{fffd}').then(|| message.header_raw("Subject").and_then(words::decoded)).flatten();
+    text::header(rejoined.as_deref().unwrap_or(decoded))
 }
 
 /// Mailboxes of all fields of this name, groups flattened.
@@ -195,6 +221,23 @@ fn addresses(message: &Message<'_>, name: &'static str) -> Vec<NameAddr> {
         collect(&parsed, &mut found);
     }
     found
+}
+
+/// The one address in a field that is not written as one: `Jane Doe jane@mail.example`, `jane@mail(home).example`.
+fn loose_address(value: &str) -> Option<NameAddr> {
+    let bare: String = value
+        .split('(')
+        .enumerate()
+        .filter_map(
+            |(i, piece)| if i == 0 { Some(piece) } else { piece.split_once(')').map(|(_, rest)| rest.trim_start()) },
+        )
+        .collect();
+    let bare = bare.replace(". ", ".").replace('"', "");
+    let word =
+        bare.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';')).find(|w| w.contains('@'))?;
+    let address = Address::parse(word)?;
+    let name = bare.split(word).next().unwrap_or_default();
+    Some(NameAddr::new(name.trim_matches(|c: char| c.is_whitespace() || c == '<'), address))
 }
 
 fn collect(parsed: &Parsed<'_>, found: &mut Vec<NameAddr>) {
@@ -296,104 +339,6 @@ fn content_type(part: &MessagePart<'_>) -> String {
 fn part_facts(part: &MessagePart<'_>) -> (String, String) {
     let disposition = part.content_disposition().map(|d| d.ctype().to_ascii_lowercase()).unwrap_or_default();
     (content_type(part), disposition)
-}
-
-struct Body {
-    text: String,
-    flowed: bool,
-    html: Option<String>,
-}
-
-fn body(message: &Message<'_>, raw: &[u8], defects: &mut Vec<String>) -> Body {
-    let part = |id: &u32| message.parts.get(usize::try_from(*id).unwrap_or(usize::MAX));
-    let mut words = Vec::new();
-    let mut flowed = false;
-    for part in message.text_body.iter().take(PARTS_MAX).filter_map(part) {
-        match &part.body {
-            PartType::Text(content) => {
-                let decoded = undeclared(part, content, raw);
-                let clean = text::body(&decoded);
-                match flow(part) {
-                    Some(delsp) => {
-                        flowed = true;
-                        words.push(unflowed(&clean, delsp));
-                    }
-                    None => words.push(clean),
-                }
-            }
-            PartType::Html(content) => words.push(html::to_text(content)),
-            _ => {}
-        }
-    }
-    let htmls: Vec<&MessagePart<'_>> = message.html_body.iter().take(PARTS_MAX).filter_map(part).collect();
-    let has_html = htmls.iter().any(|p| matches!(p.body, PartType::Html(_)));
-    let html = has_html.then(|| {
-        let pieces: Vec<String> = htmls
-            .iter()
-            .filter_map(|p| match &p.body {
-                PartType::Html(content) => Some(content.to_string()),
-                PartType::Text(content) => Some(html::from_text(&text::body(content))),
-                _ => None,
-            })
-            .collect();
-        pieces.join("\n")
-    });
-    let whole = words.join("\n");
-    if whole.len() > TEXT_CHARS_MAX {
-        defects.push(format!("its text is longer than {TEXT_CHARS_MAX} octets; the rest was cut"));
-    }
-    Body { text: capped(&whole), flowed, html }
-}
-
-fn capped(words: &str) -> String {
-    if words.len() <= TEXT_CHARS_MAX { words.to_owned() } else { words.chars().take(TEXT_CHARS_MAX / 4).collect() }
-}
-
-/// Eight-bit text without a charset that is not UTF-8: read as Latin-1, which is what it mostly is.
-fn undeclared<'a>(part: &MessagePart<'_>, content: &'a str, raw: &[u8]) -> Cow<'a, str> {
-    let declared = part.content_type().is_some_and(|t| t.attribute("charset").is_some());
-    let plain = part
-        .content_transfer_encoding()
-        .is_none_or(|e| matches!(e.to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary"));
-    if declared || !plain || !content.contains('\u{fffd}') {
-        return content.into();
-    }
-    let range = usize::try_from(part.offset_body).unwrap_or(0)..usize::try_from(part.offset_end).unwrap_or(0);
-    raw.get(range)
-        .map_or_else(|| content.into(), |bytes| bytes.iter().map(|b| char::from(*b)).collect::<String>().into())
-}
-
-/// `Some(delsp)` if the part is flowed (RFC 3676 section 4).
-fn flow(part: &MessagePart<'_>) -> Option<bool> {
-    let kind = part.content_type()?;
-    let is = |name: &str, value: &str| kind.attribute(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
-    is("format", "flowed").then(|| is("delsp", "yes"))
-}
-
-/// Joins soft-wrapped lines of the same quote depth; signature separators stay lines of their own.
-fn unflowed(words: &str, delsp: bool) -> String {
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    let mut open = false;
-    for line in words.split('\n') {
-        let depth = line.chars().take_while(|c| *c == '>').count();
-        let rest = line.get(depth..).unwrap_or_default();
-        let rest = rest.strip_prefix(' ').unwrap_or(rest);
-        let soft = rest.ends_with(' ') && rest != "-- ";
-        let content = if soft && delsp { rest.get(..rest.len().saturating_sub(1)).unwrap_or(rest) } else { rest };
-        match lines.last_mut() {
-            Some((last_depth, last)) if open && *last_depth == depth && rest != "-- " => last.push_str(content),
-            _ => lines.push((depth, content.to_owned())),
-        }
-        open = soft;
-    }
-    let whole: Vec<String> = lines
-        .into_iter()
-        .map(|(depth, line)| {
-            let line = if line == "-- " { line } else { line.trim_end().to_owned() };
-            if depth == 0 { line } else { format!("{} {line}", ">".repeat(depth)).trim_end().to_owned() }
-        })
-        .collect();
-    whole.join("\n")
 }
 
 fn attachments(message: &Message<'_>) -> Vec<Attachment> {

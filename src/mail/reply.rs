@@ -6,8 +6,11 @@
 //! Never     trusts names of HTML elements; where an agent's words and ours cannot be told apart it says so
 //!           ([`Reading::doubtful`]); where a customer's are in doubt it keeps them.
 
+mod frames;
 pub mod known;
 pub mod lines;
+mod signature;
+mod vocabulary;
 
 use super::html::{self, HtmlBody};
 use crate::limits::REPLY_CHARS_MAX;
@@ -18,13 +21,21 @@ use lines::{Class, Line, classify};
 /// The marker of our relays: nothing below it is sent. It does not begin with `-- ` (R43).
 pub const MARKER: &str = "=== yesreply: below this line nothing is sent to the customer ===";
 
+/// Words of a greeting below a quote.
+const GREETING_WORDS_MAX: usize = 4;
+
 /// What of the marker is looked for: it survives a client's wrapping.
 const MARKER_CORE: &str = "yesreply: below this line";
+
+/// The word that begins it.
+const MARKER_WORD: &[u8] = b"yesreply";
 
 /// Is the marker in this line, wherever in it?
 #[must_use]
 pub fn is_marker(line: &str) -> bool {
-    super::text::fold(line).to_lowercase().contains(MARKER_CORE)
+    // The word decides quickly; most lines do not have it.
+    let word = line.as_bytes().windows(MARKER_WORD.len()).any(|w| w.eq_ignore_ascii_case(MARKER_WORD));
+    word && super::text::fold(line).to_lowercase().contains(MARKER_CORE)
 }
 
 /// Texts that may be quoted.
@@ -97,7 +108,7 @@ fn too_long(text: &str, manner: Manner) -> Reading {
 }
 
 fn from_html(body: &HtmlBody, ours: &Shingles, shared: &Shingles, manner: Manner) -> Reading {
-    let lines: Vec<Line> = body.lines().iter().map(|l| Line { text: l.text.clone(), depth: l.depth }).collect();
+    let lines: Vec<Line> = body.lines().iter().map(|l| marked(&l.text, l.depth)).collect();
     let (mut reading, keep) = chosen(&lines, ours, shared, manner);
     reading.words_html = keep.map(|keep| body.keep(&keep));
     reading
@@ -105,31 +116,35 @@ fn from_html(body: &HtmlBody, ours: &Shingles, shared: &Shingles, manner: Manner
 
 /// Lines of plain text with their quote depth.
 fn plain_lines(text: &str) -> Vec<Line> {
-    text.split('\n')
-        .map(|line| {
-            let mut rest = line;
-            let mut depth = 0usize;
-            loop {
-                let unspaced = rest.strip_prefix(' ').filter(|_| depth > 0).unwrap_or(rest);
-                match unspaced.strip_prefix('>') {
-                    Some(shorter) if depth < 50 => {
-                        rest = shorter;
-                        depth = depth.saturating_add(1);
-                    }
-                    _ => break,
-                }
+    text.split('\n').map(|line| marked(line, 0)).collect()
+}
+
+/// A line without its quote marks; some clients write them into HTML too.
+fn marked(line: &str, around: usize) -> Line {
+    let mut rest = line;
+    let mut depth = 0usize;
+    loop {
+        let unspaced = rest.strip_prefix(' ').filter(|_| depth > 0).unwrap_or(rest);
+        match unspaced.strip_prefix('>') {
+            Some(shorter) if depth < 50 => {
+                rest = shorter;
+                depth = depth.saturating_add(1);
             }
-            let words = if depth > 0 { rest.strip_prefix(' ').unwrap_or(rest) } else { rest };
-            Line { text: words.to_owned(), depth }
-        })
-        .collect()
+            _ => break,
+        }
+    }
+    let words = if depth > 0 { rest.strip_prefix(' ').unwrap_or(rest) } else { rest };
+    Line { text: words.to_owned(), depth: depth.saturating_add(around) }
 }
 
 /// The reading, and which lines of the body it keeps (`None` where a line was split: the HTML is made anew).
 fn chosen(lines: &[Line], ours: &Shingles, shared: &Shingles, manner: Manner) -> (Reading, Option<Vec<bool>>) {
-    let split = lines::split_glued_attributions(lines);
+    let split = frames::split_glued_attributions(lines);
     let whole = split.len() == lines.len();
-    let classes = classify(&split, ours, shared, manner == Manner::Agent);
+    let mut classes = classify(&split, ours, shared, manner == Manner::Agent);
+    if manner == Manner::Customer && classes.contains(&Class::Signature) && only_signature(&split, &classes) {
+        classes.iter_mut().filter(|c| **c == Class::Signature).for_each(|c| *c = Class::Words);
+    }
     let keep = selected(&split, &classes, ours, shared, manner);
     let gather = |wanted: Class| -> String {
         let found: Vec<&str> =
@@ -200,7 +215,7 @@ fn selected(lines: &[Line], classes: &[Class], ours: &Shingles, shared: &Shingle
             blocks.push((index, index));
         }
     }
-    if blocks.len() < 2 {
+    if blocks.len() < 2 || (manner == Manner::Customer && closes(lines, classes, &blocks)) {
         return keep;
     }
     let mut from = 0usize;
@@ -222,6 +237,21 @@ fn selected(lines: &[Line], classes: &[Class], ours: &Shingles, shared: &Shingle
         from = end.saturating_add(1);
     }
     keep
+}
+
+/// Nothing but what looks like a signature: it is what its author wanted to say.
+fn only_signature(lines: &[Line], classes: &[Class]) -> bool {
+    lines.iter().zip(classes).all(|(line, class)| *class == Class::Signature || line.text.trim().is_empty())
+}
+
+/// Words above a framed quote, and only a greeting below it: the greeting answers nothing.
+fn closes(lines: &[Line], classes: &[Class], blocks: &[(usize, usize)]) -> bool {
+    let [(_, above), (below, end)] = blocks else {
+        return false;
+    };
+    let framed = classes.iter().take(*below).skip(*above).any(|c| *c == Class::Frame);
+    let last = lines.iter().take(end.saturating_add(1)).skip(*below);
+    framed && last.map(|l| l.text.split_whitespace().count()).sum::<usize>() <= GREETING_WORDS_MAX
 }
 
 fn only_internal(text: &str, ours: &Shingles, shared: &Shingles) -> bool {

@@ -4,6 +4,10 @@
 //! Follows   RFC 3464 sections 2.1 to 2.3, RFC 6522, RFC 5965, RFC 8098; RFC 3463 (enhanced status).
 //! Never     says whether the report can be believed: that needs a token or a MAC (R63).
 
+mod failure;
+mod prose;
+mod reason;
+
 use mail_parser::{Message, MimeHeaders, PartType};
 
 use super::{MessageId, text};
@@ -95,12 +99,14 @@ impl Reason {
     pub fn from_status(status: &str) -> Self {
         let detail = status.split_once('.').map_or("", |(_, rest)| rest);
         match detail {
-            "1.1" | "1.0" | "1.3" | "1.6" | "1.10" | "2.1" => Reason::UserUnknown,
-            "1.2" | "4.4" | "4.3" => Reason::HostUnknown,
+            "1.1" | "1.0" | "1.3" | "1.6" | "1.351" | "2.1" | "7.13" => Reason::UserUnknown,
+            "1.2" | "1.10" | "4.4" | "7.27" => Reason::HostUnknown,
             "2.2" => Reason::MailboxFull,
             "2.3" | "3.4" => Reason::TooBig,
-            "4.7" | "4.1" | "4.2" => Reason::Expired,
-            _ if detail.starts_with("7.") || detail.starts_with("6.") => Reason::Rejected,
+            "4.7" | "4.0" | "4.1" | "4.2" | "4.316" => Reason::Expired,
+            _ if detail.starts_with("7.") || detail.starts_with("6.") || matches!(detail, "1.7" | "1.8") => {
+                Reason::Rejected
+            }
             _ => Reason::Other,
         }
     }
@@ -171,23 +177,37 @@ pub fn read(message: &Message<'_>, head: &str, words: &str) -> Option<Report> {
         }
     }
     match kind {
-        Some(kind) => Some(structured(kind, &fields, &returned)),
-        None => in_prose(head, words, &returned),
+        Some(kind) => Some(structured(kind, &fields, &returned, head, words)),
+        None if failure::is_failure(head, words, &returned) && has_fields(words) => {
+            Some(structured(ReportKind::DeliveryStatus, words, &returned, head, words))
+        }
+        None if failure::is_failure(head, words, &returned) => {
+            Some(nested(message).unwrap_or_else(|| in_prose(head, words, &returned)))
+        }
+        None => None,
     }
 }
 
-fn structured(kind: ReportKind, fields: &str, returned: &str) -> Report {
+fn structured(kind: ReportKind, fields: &str, returned: &str, head: &str, words: &str) -> Report {
     let groups: Vec<Vec<(String, String)>> = fields.replace("\r\n", "\n").split("\n\n").map(group).collect();
     let original = groups
         .iter()
         .flatten()
         .find(|(name, _)| matches!(name.as_str(), "original-message-id" | "x-original-message-id"))
         .and_then(|(_, value)| MessageId::parse(value));
-    let recipients = if kind == ReportKind::DeliveryStatus {
+    let mut recipients: Vec<ReportRecipient> = if kind == ReportKind::DeliveryStatus {
         groups.iter().filter_map(|g| recipient(g)).take(REPORT_RECIPIENTS_MAX).collect()
     } else {
         Vec::new()
     };
+    if kind == ReportKind::DeliveryStatus {
+        let told = prose::recipients(head, words, returned);
+        if recipients.is_empty() {
+            recipients = told.into_iter().filter(|t| t.recipient.is_some()).collect();
+        } else {
+            recipients.iter_mut().for_each(|row| completed(row, &told));
+        }
+    }
     let (message_id, embedded_ids) = embedded(returned);
     Report { kind, original_message_id: message_id.or(original), recipients, embedded_ids }
 }
@@ -214,11 +234,47 @@ fn recipient(fields: &[(String, String)]) -> Option<ReportRecipient> {
         text::header(value.split_once(';').map_or(value, |(_, rest)| rest)).trim_matches(['<', '>']).to_owned()
     };
     let named = get("original-recipient").or(get("final-recipient"))?;
-    let status = get("status").and_then(enhanced);
     let diagnostic = get("diagnostic-code").map(|v| text::header(v.split_once(';').map_or(v, |(_, rest)| rest)));
+    let said = diagnostic.clone().unwrap_or_default();
+    let status = reason::status(get("status"), &said);
     let action = get("action").and_then(Action::from_word).unwrap_or_else(|| by_status(status.as_deref()));
-    let reason = status.as_deref().map_or(Reason::Other, Reason::from_status);
+    let reason = reason::reason(&said, status.as_deref());
     Some(ReportRecipient { recipient: Some(typed(named)), action, status, diagnostic, reason })
+}
+
+/// Where the machine's part says little, the words of the same report may say more.
+fn completed(row: &mut ReportRecipient, told: &[ReportRecipient]) {
+    let same = |t: &&ReportRecipient| matches!((&t.recipient, &row.recipient), (Some(a), Some(b)) if a.eq_ignore_ascii_case(b));
+    let Some(words) = told.iter().find(same).or(told.first().filter(|_| told.len() == 1)) else {
+        return;
+    };
+    if row.reason == Reason::Other {
+        row.reason = words.reason;
+    }
+    if row.diagnostic.as_deref().is_none_or(str::is_empty) && row.status.as_deref().is_none_or(|s| s.ends_with(".0.0"))
+    {
+        row.status = words.status.clone().or(row.status.take());
+    }
+}
+
+/// The machine's part stands in the text, without MIME.
+fn has_fields(words: &str) -> bool {
+    words.lines().any(|l| l.get(..16).is_some_and(|start| start.eq_ignore_ascii_case("final-recipient:")))
+}
+
+/// A report that somebody's gateway wrapped into another message.
+fn nested(message: &Message<'_>) -> Option<Report> {
+    message.parts.iter().take(PARTS_MAX).find_map(|part| match &part.body {
+        PartType::Message(inner) if inner.parts.iter().any(is_status) => read(inner, "", ""),
+        _ => None,
+    })
+}
+
+fn is_status(part: &mail_parser::MessagePart<'_>) -> bool {
+    part.content_type().is_some_and(|t| {
+        t.ctype().eq_ignore_ascii_case("message")
+            && t.subtype().is_some_and(|s| s.eq_ignore_ascii_case("delivery-status"))
+    })
 }
 
 fn by_status(status: Option<&str>) -> Action {
@@ -227,19 +283,6 @@ fn by_status(status: Option<&str>) -> Action {
         Some('4') => Action::Delayed,
         _ => Action::Failed,
     }
-}
-
-/// `5.1.1` out of a text (RFC 3463 section 2).
-fn enhanced(value: &str) -> Option<String> {
-    value
-        .split(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .find(|word| {
-            let numbers: Vec<&str> = word.split('.').collect();
-            numbers.len() == 3
-                && matches!(numbers.first(), Some(&"2" | &"4" | &"5"))
-                && numbers.iter().all(|n| !n.is_empty() && n.len() <= 3)
-        })
-        .map(str::to_owned)
 }
 
 fn header_of(mail: &str) -> String {
@@ -259,54 +302,14 @@ fn embedded(header: &str) -> (Option<MessageId>, Vec<MessageId>) {
 }
 
 /// qmail, Exim, sendmail and others say it in words: a mail system writes, and names a failed address.
-fn in_prose(head: &str, words: &str, returned: &str) -> Option<Report> {
-    let fields = group(head);
-    let get = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_lowercase());
-    let failed = get("x-failed-recipients");
-    let from = get("from").unwrap_or_default();
-    let machine = ["mailer-daemon", "postmaster@", "mail delivery", "maildelivery"].iter().any(|w| from.contains(w));
-    let lower = words.to_lowercase();
-    let says_so = [
-        "could not be delivered",
-        "couldn't be delivered",
-        "wasn't able to deliver",
-        "delivery failed",
-        "undeliverable",
-        "permanent error",
-        "did not reach",
-        "delivery to the following",
-        "user unknown",
-        "returned to sender",
-    ]
-    .iter()
-    .any(|w| lower.contains(w));
-    if failed.is_none() && !(machine && says_so) {
-        return None;
-    }
+fn in_prose(head: &str, words: &str, returned: &str) -> Report {
     let (message_id, mut embedded_ids) = embedded(returned);
     let inline =
         words.lines().filter(|l| l.trim_start_matches(['>', ' ', '|']).to_ascii_lowercase().starts_with("message-id:"));
     embedded_ids.extend(inline.flat_map(MessageId::scan));
-    let named = failed.or_else(|| first_address(words));
-    let status = enhanced(words);
-    let reason = status.as_deref().map_or(Reason::Other, Reason::from_status);
-    let recipient = ReportRecipient {
-        recipient: named.map(|n| n.trim().to_owned()),
-        action: by_status(status.as_deref()),
-        status,
-        diagnostic: None,
-        reason,
-    };
+    let recipients = prose::recipients(head, words, returned);
     let original_message_id = message_id.or_else(|| embedded_ids.first().cloned());
-    Some(Report { kind: ReportKind::DeliveryStatus, original_message_id, recipients: vec![recipient], embedded_ids })
-}
-
-fn first_address(words: &str) -> Option<String> {
-    words
-        .split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | '(' | ')'))
-        .map(|w| w.trim_matches([':', '.']))
-        .find(|w| super::Address::parse(w).is_some_and(|a| a.domain().contains('.')))
-        .map(str::to_owned)
+    Report { kind: ReportKind::DeliveryStatus, original_message_id, recipients, embedded_ids }
 }
 
 #[cfg(test)]
@@ -349,6 +352,19 @@ mod tests {
         assert_eq!(report.original_message_id, MessageId::parse("<x@shop.example>"));
         assert_eq!(report.recipients.first().and_then(|r| r.recipient.as_deref()), Some("jane@mail.example"));
         assert_eq!(report.recipients.first().map(|r| r.reason), Some(Reason::MailboxFull));
+    }
+
+    #[test]
+    fn a_notice_names_all_its_recipients() {
+        let mail = check(
+            "From: MAILER-DAEMON@mail.example\nSubject: Delivery failure\n\nUnable to deliver to the following addresses.\n\n\
+             <jane@mail.example>:\n550 No such user\n\n<joe@mail.example>:\n552 5.2.2 over quota\n\n\
+             For help contact <postmaster@mail.example>.\n\n--- Original message follows.\n\nTo: other@mail.example\n",
+        );
+        let report = mail.report.unwrap_or_else(|| panic!("no report"));
+        let rows: Vec<_> = report.recipients.iter().map(|r| (r.recipient.as_deref(), r.reason)).collect();
+        let (jane, joe) = (Some("jane@mail.example"), Some("joe@mail.example"));
+        assert_eq!(rows, [(jane, Reason::UserUnknown), (joe, Reason::MailboxFull)]);
     }
 
     #[test]

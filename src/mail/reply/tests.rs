@@ -145,3 +145,39 @@ fn reading_takes_linear_time() {
     }
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
+
+#[test]
+fn attributions_of_many_clients_end_the_new_words() {
+    for frame in [
+        "Am 24.11.2026 um 10:00 schrieb Anna:",
+        "Le mar. 24 nov. 2026 à 10:00, Anna <a@shop.example>\na écrit :",
+        "El 24/11/2026 10:00, Anna escribió:",
+        "Den 24 november, 2026 10:00:18, Anna (a@shop.example) skrev:",
+        "24 лист. 2026 р. 10:00 \"Anna\" <a@shop.example> пише:",
+        "2026年11月24日 10:00、Anna <a@shop.example> のメッセージ:",
+        "---- On Tue, 24 Nov 2026 10:00:00 +0000 Anna wrote ----",
+        "24.11.2026, 10:00, \"Anna\" <a@shop.example>:",
+        "Von: Anna <a@shop.example>\nDatum: 24.11.2026 10:00",
+        "Date: Tue, 24 Nov 2026 10:00:00 +0000\nTo: jane@mail.example\nFrom: a@shop.example",
+        "Début du message réexpédié :",
+        "## Bitte antworten Sie oberhalb dieser Zeile ##",
+    ] {
+        let reading = read_customer(&format!("Thank you!\n\n{frame}\n\nHello Jane\n"), None, &Known::default());
+        assert_eq!(reading.words, "Thank you!", "{frame}");
+        assert_eq!(reading.quoted, "Hello Jane", "{frame}");
+        let agents = agent(&format!("It leaves today.\n\n{frame}\n\nHello Jane\n"), None);
+        assert_eq!((agents.words.as_str(), agents.doubtful.len()), ("It leaves today.", 1), "{frame}");
+    }
+}
+
+#[test]
+fn sentences_are_no_signatures_and_lists_no_names() {
+    for text in [
+        "I chose\n\nSent from my desk, it is much easier than my phone.",
+        "Which one?\n\n- red\n- blue",
+        "-- \nRoman",
+        "On Monday it rained.\nFrom: Berlin\nNo answer yet.",
+    ] {
+        assert_eq!(read_customer(text, None, &Known::default()).words, text.replace("-- ", "--"), "{text}");
+    }
+}
