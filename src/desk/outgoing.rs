@@ -263,9 +263,11 @@ pub fn agents_of<'a>(policy: &'a Policy, mailbox: &str) -> Vec<&'a Agent> {
 /// The owner, if still in the config (R90), else all agents of the mailbox.
 #[must_use]
 pub fn audience<'a>(policy: &'a Policy, case: &Case) -> (Vec<&'a Agent>, Purpose) {
-    match case.owner.as_ref().and_then(|name| policy.agents.get(name)) {
+    // an owner who does not work the mailbox any more counts as none (R90)
+    let working = agents_of(policy, &case.mailbox);
+    match case.owner.as_ref().and_then(|name| working.iter().copied().find(|a| a.name == *name)) {
         Some(owner) => (vec![owner], Purpose::RelayOwner),
-        None => (agents_of(policy, &case.mailbox), Purpose::RelayAll),
+        None => (working, Purpose::RelayAll),
     }
 }
 

@@ -172,7 +172,8 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             if arrival.mail.message_id.is_some() || arrival.mail.date_ms.is_some() {
                 keys.copy = Some(arrival.mail.content_hash);
             }
-            keys.author = customer(&arriving).map(|c| c.address);
+            // budgets are of what we send by ourselves; old mail causes none of it (R91)
+            keys.author = customer(&arriving).map(|c| c.address).filter(|_| !arrival.old);
             trouble::embedded(arrival, policy, &mut keys);
         }
         What::Undeliverable(failure) => {
