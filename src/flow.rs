@@ -4,14 +4,16 @@
 //!           and commits; a savepoint for each event, one commit for each batch.
 //! Never     lets one bad mail stop others: what makes us fail, a panic included, goes to quarantine whole.
 
+mod deciding;
 pub mod explain;
+pub mod lane;
 pub mod prepare;
 mod writer;
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::desk::policy::Policy;
@@ -36,7 +38,7 @@ pub struct Flow {
     policy: Arc<Policy>,
     work: mpsc::Sender<Work>,
     urgent: mpsc::Sender<Urgent>,
-    bell: Arc<Notify>,
+    bell: watch::Sender<()>,
 }
 
 /// What became of an event.
@@ -56,7 +58,7 @@ impl Flow {
     pub fn start(store: Store, policy: Arc<Policy>) -> Arc<Self> {
         let (work, works) = mpsc::channel(WORK_WAITING_MAX);
         let (urgent, urgents) = mpsc::channel(URGENT_WAITING_MAX);
-        let bell = Arc::new(Notify::new());
+        let bell = watch::Sender::new(());
         let writer = writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone() };
         tokio::spawn(writer.run(works, urgents));
         Arc::new(Flow { store, policy, work, urgent, bell })
@@ -89,8 +91,12 @@ impl Flow {
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
         let prepared = prepare::batch(&self.store, &self.policy, &batch).await?;
-        let handled = self.submit(prepared, Some(batch.without_mails()), Vec::new()).await?;
-        for event in handled {
+        let committed = self.queue(prepared, Some(batch.without_mails()), Vec::new()).await?;
+        self.taken_in(committed).await
+    }
+
+    async fn taken_in(&self, committed: oneshot::Receiver<anyhow::Result<Vec<Handled>>>) -> anyhow::Result<()> {
+        for event in committed.await.context("the writer has ended")?? {
             tracing::info!(
                 event.id = event.event,
                 outcome = event.outcome,
@@ -122,9 +128,19 @@ impl Flow {
         intake: Option<IntakeBatch>,
         replayed: Vec<i64>,
     ) -> anyhow::Result<Vec<Handled>> {
+        self.queue(events, intake, replayed).await?.await.context("the writer has ended")?
+    }
+
+    /// Hands work to the writer, which commits in the order in which it gets it.
+    async fn queue(
+        &self,
+        events: Vec<Prepared>,
+        intake: Option<IntakeBatch>,
+        replayed: Vec<i64>,
+    ) -> anyhow::Result<oneshot::Receiver<anyhow::Result<Vec<Handled>>>> {
         let (answer, answered) = oneshot::channel();
         self.work.send(Work { events, intake, replayed, answer }).await.context("the writer has ended")?;
-        answered.await.context("the writer has ended")?
+        Ok(answered)
     }
 
     async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<anyhow::Result<T>>) -> Urgent) -> anyhow::Result<T> {
@@ -150,12 +166,37 @@ impl Flow {
         self.ask(|answer| Urgent::DataStarted { id, attempt, answer }).await
     }
 
+    /// The message of an outbox row.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn content(&self, id: i64) -> anyhow::Result<Vec<u8>> {
+        let mut reader = self.store.reader().acquire().await.context("read a mail of the outbox")?;
+        crate::store::outbox::content(&mut reader, id).await.context("read a mail of the outbox")
+    }
+
     /// Commits how an attempt ended; a final failure is an event of its case in the same transaction.
     ///
     /// # Errors
     /// The store's.
     pub async fn settle(&self, id: i64, attempt: i64, settlement: Settlement) -> anyhow::Result<()> {
-        self.ask(|answer| Urgent::Settle { id, attempt, settlement, answer }).await
+        self.ended(id, attempt, settlement).await?.await.context("the writer has ended")?
+    }
+
+    /// The same, and the commit is not waited for: it comes before that of any later step.
+    ///
+    /// # Errors
+    /// The writer has ended; what is received is the store's answer.
+    pub async fn ended(
+        &self,
+        id: i64,
+        attempt: i64,
+        settlement: Settlement,
+    ) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
+        let (answer, answered) = oneshot::channel();
+        let settle = Urgent::Settle { id, attempt, settlement, answer };
+        self.urgent.send(settle).await.context("the writer has ended")?;
+        Ok(answered)
     }
 
     /// Writes to the database, through the writer: both are alive.
@@ -166,10 +207,10 @@ impl Flow {
         self.ask(|answer| Urgent::Probe { answer }).await
     }
 
-    /// Rings when rows were queued. Register before looking.
+    /// Changes when rows were queued.
     #[must_use]
-    pub fn outbox_bell(&self) -> &Notify {
-        &self.bell
+    pub fn outbox_bell(&self) -> watch::Receiver<()> {
+        self.bell.subscribe()
     }
 
     /// When the next row of a mailbox is due, milliseconds.

@@ -1,4 +1,4 @@
-//! `case list` and `case show`.
+//! `case list`, `case search` and `case show`.
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -24,6 +24,15 @@ pub enum Command {
         /// Only of this mailbox
         #[arg(long, value_name = "MAILBOX")]
         mailbox: Option<String>,
+    },
+    /// Cases in which all these words occur, in subjects, authors or new words, newest first
+    Search {
+        /// Words; capitals do not matter
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u32,
     },
     /// All of one case
     Show {
@@ -62,6 +71,13 @@ pub async fn run(store: &Store, command: Command, json: bool) -> Result<(), Fail
         Command::List { limit, status, owner, mailbox } => {
             let status = status.map(|s| s.status().word().to_owned());
             let cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit) }).await?;
+            if json {
+                return output::json(&cases.iter().map(listed).collect());
+            }
+            list(&cases)
+        }
+        Command::Search { words, limit } => {
+            let cases = store.search(&words.join(" "), i64::from(limit)).await?;
             if json {
                 return output::json(&cases.iter().map(listed).collect());
             }

@@ -125,7 +125,8 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Purpose; 5] =
+    /// All of them, in the order of the queue.
+    pub const ALL: [Purpose; 5] =
         [Purpose::Answer, Purpose::RelayOwner, Purpose::Acknowledgement, Purpose::RelayAll, Purpose::Notice];
 
     /// The word in the store.

@@ -54,6 +54,21 @@ impl Prepared {
     pub fn bare(event: Event) -> Self {
         Prepared { event: Ok(event), raw: None, blobs: Vec::new() }
     }
+
+    /// Its event's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match &self.event {
+            Ok(event) => &event.id,
+            Err(broken) => &broken.id,
+        }
+    }
+
+    /// The mail as it came; empty if it is none.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        self.raw.as_deref().unwrap_or_default()
+    }
 }
 
 /// A restored mailbox may have new INTERNALDATEs: the author's own Date counts too, where it is older than this.

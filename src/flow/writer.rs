@@ -1,23 +1,23 @@
 //! The one writer: takes batches and outbox steps, the latter first, and commits them in groups.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::Context;
 use sqlx::AnyConnection;
 use sqlx::{Acquire, Any, Transaction};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::desk::policy::Policy;
-use crate::desk::{Decision, Event, ROUNDS_MAX, Step, Undeliverable, View, What, decide};
+use crate::desk::{Event, Keys, Undeliverable, View, What, routing};
 use crate::failpoint;
-use crate::store::events::{self, Happened};
-use crate::store::quarantine::Quarantined;
+use crate::store::pending::Pending;
+use crate::store::shelf::Shelf;
 use crate::store::types::{Claimed, IntakeBatch, Settlement};
-use crate::store::{Store, commit, cursors, load, outbox, quarantine};
+use crate::store::{Store, cursors, events, outbox, quarantine};
 
 use super::Handled;
+use super::deciding::{Deciding, Failure, guarded, is_the_stores, put_aside};
 use super::prepare::{Broken, Prepared};
 
 /// Outbox steps in one commit.
@@ -52,7 +52,7 @@ enum Answer {
 pub(super) struct Writer {
     pub store: Store,
     pub policy: Arc<Policy>,
-    pub bell: Arc<Notify>,
+    pub bell: watch::Sender<()>,
 }
 
 impl Writer {
@@ -87,92 +87,111 @@ impl Writer {
         replayed: &[i64],
     ) -> anyhow::Result<Vec<Handled>> {
         let mut transaction = self.store.begin().await.context("begin a transaction")?;
-        let mut handled = Vec::with_capacity(events.len());
-        let mut queued = false;
         for id in replayed {
             quarantine::take(&mut transaction, *id).await.context("take a mail out of quarantine")?;
         }
-        for prepared in events {
-            let (one, rings) = self.one(&mut transaction, prepared).await?;
-            handled.push(one);
-            queued |= rings;
-        }
+        let (handled, rings) = self.group(&mut transaction, &events).await?;
         if let Some(intake) = intake {
             progress(&mut transaction, &intake).await.context("move the cursor")?;
         }
         failpoint::hit("batch.before_commit");
         transaction.commit().await.context("commit a batch")?;
         failpoint::hit("batch.after_commit");
-        if queued {
-            self.bell.notify_waiters();
+        if rings {
+            self.bell.send_replace(());
         }
         Ok(handled)
     }
 
-    /// One event under a savepoint. An error of the database itself fails the batch; an error of this event's
-    /// own making puts it into quarantine.
-    async fn one(
+    /// A group of events under one savepoint; if one of them makes us fail, each under its own. An error of the
+    /// database itself fails the batch; an error of an event's own making puts it into quarantine.
+    async fn group(
         &self,
         transaction: &mut Transaction<'static, Any>,
-        prepared: Prepared,
-    ) -> anyhow::Result<(Handled, bool)> {
-        let raw = prepared.raw.unwrap_or_default();
-        let event = match prepared.event {
-            Ok(event) => event,
-            Err(broken) => return put_aside(transaction, broken, &raw).await.map(|h| (h, false)),
-        };
-        let (mailbox, old) = match &event.what {
-            What::Arrived(arrival) => (arrival.mailbox.clone(), arrival.old),
-            _ => (String::new(), false),
-        };
+        events: &[Prepared],
+    ) -> anyhow::Result<(Vec<Handled>, bool)> {
+        if let Some(done) = self.under_savepoint(transaction, events).await?.ok() {
+            return Ok(done);
+        }
+        let mut all = (Vec::with_capacity(events.len()), false);
+        for event in events {
+            let (handled, rings) = match self.under_savepoint(transaction, std::slice::from_ref(event)).await? {
+                Ok(done) => done,
+                Err(failure) => (vec![self.put_aside(transaction, event, failure.words()).await?], false),
+            };
+            all.0.extend(handled);
+            all.1 |= rings;
+        }
+        Ok(all)
+    }
+
+    async fn under_savepoint(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        events: &[Prepared],
+    ) -> anyhow::Result<Result<(Vec<Handled>, bool), Failure>> {
         let mut savepoint = transaction.begin().await.context("begin a savepoint")?;
-        match self.decided(&mut savepoint, &event, &raw, &prepared.blobs).await {
-            Ok((handled, rings)) => {
+        match self.together(&mut savepoint, events).await {
+            Ok(done) => {
                 savepoint.commit().await.context("release a savepoint")?;
-                Ok((handled, rings))
+                Ok(Ok(done))
             }
             Err(Failure::Store(error)) if is_the_stores(&error) => {
-                Err(anyhow::Error::new(error).context(format!("store event {}", event.id)))
+                Err(anyhow::Error::new(error).context("store what events caused"))
             }
             Err(failure) => {
                 savepoint.rollback().await.context("roll back a savepoint")?;
-                let reason = failure.words();
-                tracing::error!(event.id = event.id, reason, "a mail made us fail and is in quarantine");
-                put_aside(transaction, Broken { id: event.id, mailbox, old, reason }, &raw).await.map(|h| (h, false))
+                Ok(Err(failure))
             }
         }
     }
 
-    async fn decided(
+    /// Decides events one after the other, each seeing what the earlier ones caused, and writes their rows together.
+    async fn together(
         &self,
         connection: &mut AnyConnection,
-        event: &Event,
-        raw: &[u8],
-        blobs: &[(String, Vec<u8>)],
-    ) -> Result<(Handled, bool), Failure> {
-        if events::is_known(connection, &event.id).await? {
-            let because = "this event was handled before".to_owned();
-            return Ok((Handled { event: event.id.clone(), outcome: "repeated".to_owned(), because }, false));
-        }
-        let decision = self.decision(connection, event).await?;
-        let told = commit::commit(connection, &event.id, event.at_ms, &decision).await?;
-        record(connection, event, &decision, raw, blobs, told.first_entry).await?;
-        let because = format!("{} ({})", decision.because, decision.rule);
-        let handled = Handled { event: event.id.clone(), outcome: decision.outcome.word().to_owned(), because };
-        Ok((handled, told.queued))
-    }
-
-    async fn decision(&self, connection: &mut AnyConnection, event: &Event) -> Result<Decision, Failure> {
-        let mut view = View::default();
-        for _ in 0..ROUNDS_MAX {
-            let step = catch_unwind(AssertUnwindSafe(|| decide(event, &view, &self.policy)))
-                .map_err(|_| Failure::Panic("deciding panicked".to_owned()))?;
-            match step {
-                Step::Done(decision) => return Ok(decision),
-                Step::Need(keys) => load::load(connection, &keys, &mut view, &self.policy, event.at_ms).await?,
+        events: &[Prepared],
+    ) -> Result<(Vec<Handled>, bool), Failure> {
+        let mut desk = self.open(connection, events).await?;
+        let mut all = (Vec::with_capacity(events.len()), false);
+        for prepared in events {
+            let (handled, rings) = desk.one(connection, prepared).await?;
+            all.0.push(handled);
+            all.1 |= rings;
+            if desk.pending.is_large() {
+                desk.pending.flush(connection).await?;
             }
         }
-        Err(Failure::Panic("no decision after all rounds".to_owned()))
+        desk.pending.flush(connection).await?;
+        Ok(all)
+    }
+
+    async fn open(&self, connection: &mut AnyConnection, events: &[Prepared]) -> Result<Deciding<'_>, Failure> {
+        let good: Vec<&Event> = events.iter().filter_map(|e| e.event.as_ref().ok()).collect();
+        let ids: Vec<&str> = events.iter().map(Prepared::id).collect();
+        let policy = &*self.policy;
+        let keys: Vec<Keys> = guarded(|| good.iter().map(|e| routing::keys(e, &View::default(), policy)).collect())?;
+        let shelf = Shelf::stock(connection, &ids, &keys, policy, clock::now_ms()).await?;
+        Ok(Deciding { policy, shelf, pending: Pending::default() })
+    }
+
+    async fn put_aside(
+        &self,
+        connection: &mut AnyConnection,
+        prepared: &Prepared,
+        reason: String,
+    ) -> anyhow::Result<Handled> {
+        let (mailbox, old) = match prepared.event.as_ref().map(|e| &e.what) {
+            Ok(What::Arrived(arrival)) => (arrival.mailbox.clone(), arrival.old),
+            _ => (String::new(), false),
+        };
+        let broken = Broken { id: prepared.id().to_owned(), mailbox, old, reason };
+        tracing::error!(event.id = broken.id, reason = broken.reason, "a mail made us fail and is in quarantine");
+        let mut pending = Pending::default();
+        let handled = put_aside(connection, &mut pending, &broken, prepared.raw()).await;
+        let handled = handled.context("put a mail into quarantine")?;
+        pending.flush(connection).await.context("record an event")?;
+        Ok(handled)
     }
 
     /// Outbox steps, all in one commit.
@@ -232,9 +251,9 @@ impl Writer {
                 if let (true, Settlement::Failed { status, reply }) = (settled, settlement) {
                     let what = What::Undeliverable(Undeliverable { delivery: id, status, diagnostic: reply });
                     let event = Event { id: format!("outbox/{id}/{attempt}/failed"), at_ms: now, what };
-                    let (_, rings) = self.one(transaction, Prepared::bare(event)).await?;
+                    let (_, rings) = self.group(transaction, &[Prepared::bare(event)]).await?;
                     if rings {
-                        self.bell.notify_waiters();
+                        self.bell.send_replace(());
                     }
                 }
             }
@@ -266,98 +285,6 @@ impl Urgent {
     }
 }
 
-/// Why one event could not be handled.
-enum Failure {
-    Store(sqlx::Error),
-    Panic(String),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Failure::Store(error)
-    }
-}
-
-impl Failure {
-    fn words(&self) -> String {
-        match self {
-            Failure::Store(error) => format!("it could not be stored: {error}"),
-            Failure::Panic(words) => words.clone(),
-        }
-    }
-}
-
-/// Is it the database that fails (locked, full, gone), rather than this event's data?
-fn is_the_stores(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(database) => {
-            let data = database.code().is_some_and(|code| code.starts_with("22") && code.len() == 5);
-            !data
-                && !database.is_unique_violation()
-                && !database.is_foreign_key_violation()
-                && !database.is_check_violation()
-        }
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => false,
-        _ => true,
-    }
-}
-
-async fn put_aside(connection: &mut AnyConnection, broken: Broken, raw: &[u8]) -> anyhow::Result<Handled> {
-    let now = clock::now_ms();
-    let row = Quarantined {
-        id: 0,
-        event_id: broken.id.clone(),
-        mailbox: broken.mailbox,
-        at_ms: now,
-        reason: broken.reason.clone(),
-        size_bytes: i64::try_from(raw.len()).unwrap_or(i64::MAX),
-        old: broken.old,
-    };
-    quarantine::put(connection, &row, raw).await.context("put a mail into quarantine")?;
-    let happened = Happened {
-        id: &broken.id,
-        at_ms: now,
-        kind: "arrived",
-        outcome: "quarantined",
-        rule: "G3",
-        because: &broken.reason,
-        case: None,
-    };
-    events::add(connection, &happened).await.context("record an event")?;
-    Ok(Handled { event: broken.id, outcome: "quarantined".to_owned(), because: broken.reason })
-}
-
-async fn record(
-    connection: &mut AnyConnection,
-    event: &Event,
-    decision: &Decision,
-    raw: &[u8],
-    blobs: &[(String, Vec<u8>)],
-    entry: Option<i64>,
-) -> sqlx::Result<()> {
-    let kind = match &event.what {
-        What::Arrived(_) => "arrived",
-        What::Undeliverable(_) => "undeliverable",
-        What::Staffed(_) => "staffed",
-        What::OldMail { .. } => "old_mail",
-    };
-    let happened = Happened {
-        id: &event.id,
-        at_ms: event.at_ms,
-        kind,
-        outcome: decision.outcome.word(),
-        rule: decision.rule,
-        because: &decision.because,
-        case: decision.case,
-    };
-    events::add(connection, &happened).await?;
-    if let What::Arrived(arrival) = &event.what {
-        events::add_mail(connection, &happened, arrival, decision, raw, entry).await?;
-        events::add_blobs(connection, blobs).await?;
-    }
-    Ok(())
-}
-
 async fn progress(connection: &mut AnyConnection, intake: &IntakeBatch) -> sqlx::Result<()> {
     for gap in &intake.gaps {
         cursors::set_gap(connection, &intake.cursor, gap).await?;
@@ -365,8 +292,10 @@ async fn progress(connection: &mut AnyConnection, intake: &IntakeBatch) -> sqlx:
     for uid in &intake.gaps_closed {
         cursors::close_gap(connection, &intake.cursor, *uid).await?;
     }
-    for mail in &intake.mails {
-        cursors::add_errand(connection, &intake.cursor, mail.uid, &intake.after).await?;
+    let uids: Vec<u32> = intake.mails.iter().map(|mail| mail.uid).collect();
+    cursors::add_errands(connection, &intake.cursor, &uids, &intake.after).await?;
+    match intake.moved_from {
+        Some(before) => cursors::move_cursor(connection, &intake.cursor, before).await,
+        None => cursors::set_cursor(connection, &intake.cursor).await,
     }
-    cursors::set_cursor(connection, &intake.cursor).await
 }

@@ -1,7 +1,8 @@
 //! One pass over a folder: list what is new, fetch it in batches, hand each batch over with the cursor.
 //!
 //! Promises   the cursor moves only over UIDs that arrived or have a gap row, and only after the tagged OK.
-//! Never      holds more than one batch in memory, or one mail if that is larger.
+//! Never      holds more than a few small batches in memory, or one mail if that is larger, or a list of more than some
+//!            ten thousand mails, whatever the size of the folder.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::cursor::{Listed, Take, batches, internal_date_ms, take, uid_set};
 use super::wire::{Wire, WireError};
 use crate::failpoint;
 use crate::flow::Flow;
+use crate::flow::lane::Lane;
 use crate::health::Beat;
 use crate::store::types::{Content, Cursor, FetchedMail, Gap, GapState, IntakeBatch};
 
@@ -25,6 +27,10 @@ const BYTES_PER_S_MIN: u64 = 50_000;
 const SHORT_TRIES: u32 = 3;
 /// A gap is tried in this many passes.
 const GAP_ATTEMPTS_MAX: u32 = 5;
+/// UIDs that are listed at once, at first.
+const WINDOW_UIDS: u32 = 10_000;
+/// Where fewer mails than this are found in a window, the next one is twice as wide.
+const WINDOW_MAILS_MIN: usize = 2_500;
 /// After so many lost connections at the same mail, mails are fetched one by one.
 const LOST_MAX: u32 = 2;
 
@@ -55,14 +61,18 @@ pub struct Pass<'a> {
     pub wire: &'a mut Wire,
     /// The door.
     pub flow: &'a Flow,
+    /// The way of this folder's batches through it.
+    pub lane: Lane,
     /// Settings.
     pub settings: &'a Settings,
     /// Heard of after each batch.
     pub beat: &'a Beat,
     /// Memory across connections.
     pub suspect: &'a mut Suspect,
-    /// Where we stand; moves with each commit.
+    /// Where we stand; moves with each batch that is on its way.
     pub cursor: &'a mut Cursor,
+    /// UIDNEXT when the folder was selected: mail from there on came later.
+    pub uid_next: u32,
 }
 
 impl Pass<'_> {
@@ -71,30 +81,49 @@ impl Pass<'_> {
     /// # Errors
     /// The connection's, or the store's; what was committed stays.
     pub async fn run(&mut self) -> anyhow::Result<()> {
-        self.new_mail().await?;
+        let read = self.new_mail().await;
+        // also after a failure: who goes on from the stored position must find it at rest
+        let stored = self.lane.finish().await;
+        read?;
+        stored?;
         self.gaps().await
     }
 
     async fn new_mail(&mut self) -> anyhow::Result<()> {
-        let Some(first) = self.cursor.uid_last.checked_add(1) else {
-            return Ok(());
-        };
         self.wire.forget_news();
-        let mut listed = self.list(&format!("{first}:*")).await?;
+        let mut width = WINDOW_UIDS;
+        while let Some(first) = self.cursor.uid_last.checked_add(1) {
+            let last = first.saturating_add(width);
+            if last >= self.uid_next {
+                return self.window(first, None).await.map(|_| ());
+            }
+            // a folder may have few mails in many UIDs
+            if self.window(first, Some(last)).await? < WINDOW_MAILS_MIN {
+                width = width.saturating_mul(2);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the mails from `first` to `last`, or to the end of the folder. Returns how many are there.
+    async fn window(&mut self, first: u32, last: Option<u32>) -> anyhow::Result<usize> {
+        let end = last.map_or("*".to_owned(), |last| last.to_string());
+        let mut listed = self.list(&format!("{first}:{end}")).await?;
         // n:* always names the last message, whatever its UID (RFC 3501 section 6.4.8)
-        listed.retain(|mail| mail.uid >= first);
-        let highest = listed.iter().map(|m| m.uid).max();
+        listed.retain(|mail| mail.uid >= first && last.is_none_or(|last| mail.uid <= last));
+        let found = listed.len();
+        let reached = last.or(listed.iter().map(|m| m.uid).max());
         let cursor = self.cursor.clone();
         listed.retain(|mail| take(&cursor, mail.uid, mail.internal_date_ms) != Take::PassOver);
         for batch in batches(listed, self.settings.message_bytes_max) {
             self.batch(&batch).await?;
         }
-        if let Some(highest) = highest
-            && highest > self.cursor.uid_last
+        if let Some(reached) = reached
+            && reached > self.cursor.uid_last
         {
-            self.hand_over(highest, Vec::new(), Vec::new()).await?;
+            self.hand_over(reached, Vec::new(), Vec::new()).await?;
         }
-        Ok(())
+        Ok(found)
     }
 
     async fn list(&mut self, set: &str) -> Result<Vec<Listed>, WireError> {
@@ -262,8 +291,11 @@ impl Pass<'_> {
     async fn hand_over(&mut self, uid_last: u32, mails: Vec<FetchedMail>, gaps: Vec<Gap>) -> anyhow::Result<()> {
         let cursor = Cursor { uid_last, ..self.cursor.clone() };
         failpoint::hit("intake.fetched");
-        let after = self.settings.after.clone();
-        self.flow.intake(IntakeBatch { cursor: cursor.clone(), mails, gaps, gaps_closed: Vec::new(), after }).await?;
+        let (after, gaps_closed) = (self.settings.after.clone(), Vec::new());
+        let moved_from = Some(self.cursor.uid_last);
+        self.lane
+            .hand_over(IntakeBatch { cursor: cursor.clone(), moved_from, mails, gaps, gaps_closed, after })
+            .await?;
         *self.cursor = cursor;
         self.beat.within(super::STEP);
         Ok(())
@@ -325,8 +357,9 @@ impl Pass<'_> {
                 "a mail could not be fetched and is given up; it is still on the server"
             );
         }
-        let after = self.settings.after.clone();
-        self.flow.intake(IntakeBatch { cursor: self.cursor.clone(), mails, gaps, gaps_closed, after }).await
+        let (cursor, after) = (self.cursor.clone(), self.settings.after.clone());
+        let moved_from = Some(cursor.uid_last);
+        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after }).await
     }
 }
 

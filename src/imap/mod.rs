@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::values::Start;
 use crate::config::{Account, Config};
 use crate::flow::Flow;
+use crate::flow::lane::Lane;
 use crate::health::Beat;
 use crate::store::types::{After, Cursor, IntakeBatch};
 
@@ -142,9 +143,9 @@ impl Intake {
             let read_only = self.settings.after == After::Keep;
             let selected =
                 wire.select(&folder_name(&self.account.folder), read_only).await.map_err(anyhow::Error::from)?;
-            let mut cursor = self.open(&mut wire, selected).await?;
+            let (mut cursor, uid_next) = self.open(&mut wire, selected).await?;
             loop {
-                self.pass(&mut wire, &mut cursor).await?;
+                self.pass(&mut wire, &mut cursor, uid_next).await?;
                 self.works().await;
                 self.beat.within(self.settings.poll.saturating_add(STEP));
                 let news = self.wait(&mut wire).await.map_err(anyhow::Error::from)?;
@@ -156,8 +157,9 @@ impl Intake {
         }
     }
 
-    /// Where to go on in a folder that was just selected; a new position is committed before any mail is read.
-    async fn open(&self, wire: &mut Wire, selected: Selected) -> anyhow::Result<Cursor> {
+    /// Where to go on in a folder that was just selected, and its UIDNEXT; a new position is committed before any mail
+    /// is read.
+    async fn open(&self, wire: &mut Wire, selected: Selected) -> anyhow::Result<(Cursor, u32)> {
         let (mailbox, folder) = (&self.account.mailbox, &self.account.folder);
         let known = self.flow.cursor(mailbox, folder).await?;
         let uid_next = match selected.uid_next {
@@ -167,7 +169,7 @@ impl Intake {
         let (cursor, opening) =
             cursor::open(known, (mailbox, folder), selected, uid_next, self.settings.start, clock::now_ms());
         match opening {
-            Opening::Known => return Ok(cursor),
+            Opening::Known => return Ok((cursor, uid_next)),
             Opening::First => {
                 tracing::info!(mailbox.name = mailbox, folder, "this folder is read for the first time");
             }
@@ -178,29 +180,29 @@ impl Intake {
                 "the server numbers this folder anew: its mail is matched with what is known, and only what is new is taken"
             ),
         }
-        self.commit(&cursor).await?;
-        Ok(cursor)
+        self.commit(&cursor, None).await?;
+        Ok((cursor, uid_next))
     }
 
-    async fn commit(&self, cursor: &Cursor) -> anyhow::Result<()> {
-        let after = self.settings.after.clone();
-        let cursor = cursor.clone();
-        self.flow
-            .intake(IntakeBatch { cursor, mails: Vec::new(), gaps: Vec::new(), gaps_closed: Vec::new(), after })
-            .await
+    /// Commits a position without any mail; `moved_from` is the stored one, `None` begins a new epoch.
+    async fn commit(&self, cursor: &Cursor, moved_from: Option<u32>) -> anyhow::Result<()> {
+        let (cursor, after) = (cursor.clone(), self.settings.after.clone());
+        let (mails, gaps, gaps_closed) = (Vec::new(), Vec::new(), Vec::new());
+        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after }).await
     }
 
-    async fn pass(&mut self, wire: &mut Wire, cursor: &mut Cursor) -> anyhow::Result<()> {
+    async fn pass(&mut self, wire: &mut Wire, cursor: &mut Cursor, uid_next: u32) -> anyhow::Result<()> {
         let begun_ms = clock::now_ms();
         let before = cursor.uid_last;
         let (flow, settings, beat) = (&self.flow, &self.settings, &self.beat);
-        Pass { wire, flow, settings, beat, suspect: &mut self.suspect, cursor }.run().await?;
+        let lane = Lane::new(self.flow.clone());
+        Pass { wire, flow, lane, settings, beat, suspect: &mut self.suspect, cursor, uid_next }.run().await?;
         if before <= cursor.uid_old && cursor.uid_last > before {
             self.flow.old_mail_taken(cursor).await?;
         }
         if begun_ms.saturating_sub(cursor.read_ms) >= READ_RECORD_MS {
             cursor.read_ms = begun_ms;
-            self.commit(cursor).await?;
+            self.commit(cursor, Some(cursor.uid_last)).await?;
         }
         if self.settings.after != After::Keep {
             errands::run(wire, &self.flow, cursor).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use super::Settings;
@@ -15,6 +15,8 @@ use crate::config::file::OnUncertain;
 use crate::failpoint;
 use crate::flow::Flow;
 use crate::store::types::{Claimed, Settlement};
+
+const NOT_STORED: &str = "the end of a delivery could not be stored";
 
 /// A settlement that the store refuses is tried this often before the lease has to do it.
 const SETTLE_TRIES: u32 = 5;
@@ -37,6 +39,36 @@ pub(super) enum Told {
 pub(super) struct Landed {
     pub relay: Option<Idle>,
     pub told: Told,
+    pub settling: Option<Settling>,
+}
+
+/// An end that is on its way into the store. The next mail of the connection need not wait for it: that its own DATA has
+/// begun is committed behind it.
+#[derive(Debug)]
+pub(super) struct Settling {
+    mail: Claimed,
+    settlement: Settlement,
+    committed: oneshot::Receiver<anyhow::Result<()>>,
+}
+
+impl Settling {
+    async fn begin(flow: &Flow, mail: Claimed, settlement: Settlement) -> Option<Self> {
+        match flow.ended(mail.id, mail.attempt, settlement.clone()).await {
+            Ok(committed) => Some(Settling { mail, settlement, committed }),
+            Err(error) => {
+                tracing::error!(delivery.id = mail.id, error = format!("{error:#}"), "{NOT_STORED}");
+                None
+            }
+        }
+    }
+
+    /// Ends when it is committed.
+    pub async fn end(self, flow: Arc<Flow>) {
+        let Settling { mail, settlement, committed } = self;
+        if !matches!(committed.await, Ok(Ok(()))) {
+            settle(&flow, &mail, settlement).await;
+        }
+    }
 }
 
 /// A connection that waits.
@@ -53,23 +85,55 @@ pub(super) struct Delivery {
     pub settings: Arc<Settings>,
     pub flow: Arc<Flow>,
     pub given_up: watch::Receiver<bool>,
+    /// Whoever sends a heavy mail holds it.
+    pub heavy: Arc<Mutex<()>>,
 }
 
 impl Delivery {
     pub async fn run(mut self, mail: Claimed, idle: Option<Idle>) -> Landed {
         failpoint::hit("outbox.claimed");
-        let (relay, done) = self.attempt(&mail, idle).await;
+        let heavy = self.heavy.clone();
+        let alone = if mail.heavy { Some(heavy.lock().await) } else { None };
+        let bytes = match self.flow.content(mail.id).await {
+            Ok(bytes) => bytes,
+            Err(error) => return self.unreadable(mail, idle, &error).await,
+        };
+        let (relay, done) = self.attempt(&mail, &bytes, idle).await;
+        drop(bytes);
+        drop(alone);
         failpoint::hit("outbox.answered");
         let (settlement, told) = self.judge(&mail, &done);
-        if let Some(settlement) = settlement {
-            log(&self.account.mailbox, &mail, &settlement);
-            settle(&self.flow, &mail, settlement).await;
-        }
-        Landed { relay, told }
+        let settling = match settlement {
+            Some(settlement) => {
+                log(&self.account.mailbox, &mail, &settlement);
+                Settling::begin(&self.flow, mail, settlement).await
+            }
+            None => None,
+        };
+        Landed { relay, told, settling }
+    }
+
+    /// The store does not give the mail: it waits like one that the relay did not take.
+    async fn unreadable(self, mail: Claimed, idle: Option<Idle>, error: &anyhow::Error) -> Landed {
+        let now = clock::now_ms();
+        let at_ms = now.saturating_add(self.settings.schedule.wait_ms(mail.attempts, clock::jitter(999)));
+        let reply = format!("{error:#}");
+        tracing::error!(
+            delivery.id = mail.id,
+            error = reply,
+            "a mail cannot be read from the outbox and is tried again"
+        );
+        let settling = Settling::begin(&self.flow, mail, Settlement::Retry { at_ms, reply }).await;
+        Landed { relay: idle, told: Told::Nothing, settling }
     }
 
     /// Through the idle connection, or a fresh one where that has died meanwhile.
-    async fn attempt(&mut self, mail: &Claimed, idle: Option<Idle>) -> (Option<Idle>, Result<String, Fault>) {
+    async fn attempt(
+        &mut self,
+        mail: &Claimed,
+        bytes: &[u8],
+        idle: Option<Idle>,
+    ) -> (Option<Idle>, Result<String, Fault>) {
         let mut idle = idle;
         loop {
             let reused = idle.is_some();
@@ -80,7 +144,7 @@ impl Delivery {
                     Err(fault) => return (None, Err(fault)),
                 },
             };
-            let done = self.deliver(&mut open.relay, mail).await;
+            let done = self.deliver(&mut open.relay, mail, bytes).await;
             open.mails = open.mails.saturating_add(1);
             open.since = Instant::now();
             match &done {
@@ -95,7 +159,7 @@ impl Delivery {
         }
     }
 
-    async fn deliver(&mut self, relay: &mut Relay, mail: &Claimed) -> Result<String, Fault> {
+    async fn deliver(&mut self, relay: &mut Relay, mail: &Claimed, bytes: &[u8]) -> Result<String, Fault> {
         let flow = self.flow.clone();
         let started = async {
             match flow.data_started(mail.id, mail.attempt).await {
@@ -114,7 +178,7 @@ impl Delivery {
             }
         };
         tokio::select! {
-            done = relay.deliver(mail, self.settings.answer_timeout, started) => done,
+            done = relay.deliver(mail, bytes, self.settings.answer_timeout, started) => done,
             _ = self.given_up.wait_for(|given_up| *given_up) => Err(Fault::Unknown("the daemon was stopped before the answer came".to_owned())),
         }
     }
@@ -204,11 +268,7 @@ pub(super) async fn settle(flow: &Flow, mail: &Claimed, settlement: Settlement) 
         match flow.settle(mail.id, mail.attempt, settlement.clone()).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::error!(
-                    delivery.id = mail.id,
-                    error = format!("{error:#}"),
-                    "the end of a delivery could not be stored"
-                );
+                tracing::error!(delivery.id = mail.id, error = format!("{error:#}"), "{NOT_STORED}");
                 sleep(Duration::from_secs(1u64 << tries.min(4))).await;
             }
         }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -23,14 +23,14 @@ use crate::flow::Flow;
 use crate::health::Beat;
 use crate::store::types::{Claimed, Settlement};
 
-use delivery::{Delivery, Idle, Landed, Told, settle};
+use delivery::{Delivery, Idle, Landed, Settling, Told, settle};
 use relay::{Fault, Relay};
 use retry::Schedule;
 
 /// A row in our hands: longer than its sending can take; a lost lease is noticed before the mail is sent.
 const LEASE_MS: i64 = 30 * 60_000;
 /// Rows in our hands that wait, for each connection.
-const WAITING_PER_CONNECTION: usize = 4;
+const WAITING_PER_CONNECTION: usize = 16;
 /// An idle connection is closed: relays close them too, and less politely.
 const IDLE: Duration = Duration::from_secs(20);
 /// Mails through one connection.
@@ -90,7 +90,11 @@ pub struct Sender {
     beat: Beat,
     idle: Vec<Idle>,
     waiting: VecDeque<Claimed>,
+    /// No further row was due when we last looked, and no bell has rung since.
+    drained: bool,
     air: JoinSet<Landed>,
+    settling: JoinSet<()>,
+    heavy: Arc<Mutex<()>>,
     /// Not before this time: the relay cannot be reached, or refuses us.
     not_before_ms: i64,
     unreachable: i64,
@@ -110,7 +114,10 @@ impl Sender {
             beat,
             idle: Vec::new(),
             waiting: VecDeque::new(),
+            drained: false,
             air: JoinSet::new(),
+            settling: JoinSet::new(),
+            heavy: Arc::default(),
             not_before_ms: 0,
             unreachable: 0,
             state: None,
@@ -121,22 +128,20 @@ impl Sender {
     /// Sends until `stop` turns true; then what is in the air gets a few seconds.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let (give_up, given_up) = watch::channel(false);
-        let flow = self.flow.clone();
+        let mut bell = self.flow.outbox_bell();
         while !*stop.borrow() {
-            let bell = flow.outbox_bell().notified();
-            tokio::pin!(bell);
-            bell.as_mut().enable();
             self.beat.within(STEP);
             self.drop_idle();
             self.claim().await;
             self.launch(&given_up);
             let nap = self.nap().await;
             tokio::select! {
-                () = &mut bell => {}
-                () = sleep(nap) => {}
+                Ok(()) = bell.changed() => self.drained = false,
+                () = sleep(nap) => self.drained = false,
                 Some(landed) = self.air.join_next() => self.landed(landed).await,
                 _ = stop.changed() => {}
             }
+            while self.settling.try_join_next().is_some() {}
         }
         self.end(&give_up).await;
     }
@@ -146,15 +151,29 @@ impl Sender {
             let back = Settlement::Returned { at_ms: clock::now_ms(), reply: String::new() };
             settle(&self.flow, &mail, back).await;
         }
-        let all = async { while self.air.join_next().await.is_some() {} };
-        if timeout(STOP, all).await.is_err() {
+        if timeout(STOP, self.all_land()).await.is_err() {
             // those that wait for the reply to their dot settle as uncertain
             give_up.send_replace(true);
-            let rest = async { while self.air.join_next().await.is_some() {} };
-            let _ = timeout(Duration::from_secs(1), rest).await;
+            let _ = timeout(Duration::from_secs(1), self.all_land()).await;
         }
         for idle in self.idle {
             idle.relay.quit().await;
+        }
+    }
+
+    async fn all_land(&mut self) {
+        while let Some(landed) = self.air.join_next().await {
+            if let Ok(landed) = landed {
+                self.idle.extend(landed.relay);
+                self.settles(landed.settling);
+            }
+        }
+        while self.settling.join_next().await.is_some() {}
+    }
+
+    fn settles(&mut self, settling: Option<Settling>) {
+        if let Some(settling) = settling {
+            self.settling.spawn(settling.end(self.flow.clone()));
         }
     }
 
@@ -164,16 +183,19 @@ impl Sender {
 
     /// Takes rows into our hands, so that each connection has its next one.
     async fn claim(&mut self) {
-        if clock::now_ms() < self.not_before_ms || !self.waiting.is_empty() {
+        if clock::now_ms() < self.not_before_ms || self.drained || self.waiting.len() > self.connections() {
             return;
         }
-        let most = self.connections().saturating_mul(WAITING_PER_CONNECTION).saturating_sub(self.air.len());
-        let most = most.min(self.allowance());
+        let most = self.connections().saturating_mul(WAITING_PER_CONNECTION);
+        let most = most.min(self.allowance().saturating_sub(self.waiting.len()));
         let Ok(limit @ 1..) = u32::try_from(most) else {
             return;
         };
         match self.flow.claim(&self.account.mailbox, limit, LEASE_MS).await {
-            Ok(claimed) => self.waiting.extend(claimed),
+            Ok(claimed) => {
+                self.drained = claimed.len() < most;
+                self.waiting.extend(claimed);
+            }
             Err(error) => {
                 tracing::error!(
                     mailbox.name = self.account.mailbox,
@@ -196,6 +218,7 @@ impl Sender {
                 settings: self.settings.clone(),
                 flow: self.flow.clone(),
                 given_up: given_up.clone(),
+                heavy: self.heavy.clone(),
             };
             self.air.spawn(delivery.run(mail, self.idle.pop()));
         }
@@ -219,8 +242,11 @@ impl Sender {
         left(self.account.per_minute, minute).min(left(self.account.per_day, self.begun.len()))
     }
 
-    /// How long nothing is to be done, unless a bell rings.
+    /// How long nothing is to be done, unless a bell rings or a delivery ends.
     async fn nap(&self) -> Duration {
+        if !self.waiting.is_empty() && !self.air.is_empty() {
+            return LOOK;
+        }
         let now = clock::now_ms();
         let due = match self.flow.next_due_ms(&self.account.mailbox).await {
             Ok(Some(due)) => due.max(self.not_before_ms),
@@ -252,6 +278,7 @@ impl Sender {
             }
         };
         self.idle.extend(landed.relay);
+        self.settles(landed.settling);
         let now = clock::now_ms();
         match landed.told {
             Told::Nothing => {}
@@ -331,12 +358,12 @@ pub async fn send_once(account: &Account, from: &str, to: &str, bytes: Vec<u8>) 
         reverse_path: Some(from.to_owned()),
         recipient: to.to_owned(),
         message_id: String::new(),
-        bytes,
+        heavy: false,
         queued_ms: 0,
         uncertain_count: 0,
     };
     let mut relay = Relay::connect(account).await.map_err(|fault| anyhow::anyhow!("{}", words(&fault)))?;
-    let sent = relay.deliver(&mail, Duration::from_secs(60), std::future::ready(true)).await;
+    let sent = relay.deliver(&mail, &bytes, Duration::from_secs(60), std::future::ready(true)).await;
     relay.quit().await;
     sent.map(|_| ()).map_err(|fault| anyhow::anyhow!("send to {to}: {}", words(&fault)))
 }

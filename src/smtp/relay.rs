@@ -86,17 +86,23 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Sends a mail. `started` commits that DATA has begun; only if it says `true` the mail follows.
+    /// Sends a mail of these octets. `started` commits that DATA has begun; only if it says `true` the mail follows.
     ///
     /// # Errors
     /// [`Fault`]; after [`Fault::Refused`] the connection can be used again once it was [`Relay::reset`].
-    pub async fn deliver<F>(&mut self, mail: &Claimed, answer_timeout: Duration, started: F) -> Result<String, Fault>
+    pub async fn deliver<F>(
+        &mut self,
+        mail: &Claimed,
+        bytes: &[u8],
+        answer_timeout: Duration,
+        started: F,
+    ) -> Result<String, Fault>
     where
         F: Future<Output = bool>,
     {
         let info = self.connection.server_info();
         let mut parameters = Vec::new();
-        if !mail.bytes.is_ascii() && info.supports_feature(Extension::EightBitMime) {
+        if !bytes.is_ascii() && info.supports_feature(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         let ascii = mail.recipient.is_ascii() && mail.reverse_path.as_deref().is_none_or(str::is_ascii);
@@ -116,7 +122,7 @@ impl Relay {
             return Err(Fault::LeaseLost);
         }
         // lettre ends the mail with CRLF, dot, CRLF whatever its own end is
-        let body = mail.bytes.strip_suffix(b"\r\n").unwrap_or(&mail.bytes);
+        let body = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
         let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let deadline = answer_timeout.saturating_add(Duration::from_secs(size / BYTES_PER_S_MIN));
         match within(deadline, Verb::Dot, self.connection.message(body)).await {

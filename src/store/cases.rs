@@ -79,10 +79,10 @@ pub struct Whole {
     pub deliveries: Vec<Delivered>,
 }
 
-const LISTED: &str = "SELECT cases.*, target.reference AS target FROM cases
+pub(super) const LISTED: &str = "SELECT cases.*, target.reference AS target FROM cases
     LEFT JOIN cases AS target ON target.case_key = cases.merged_into";
 
-fn listed(row: &sqlx::any::AnyRow) -> sqlx::Result<Listed> {
+pub(super) fn listed(row: &sqlx::any::AnyRow) -> sqlx::Result<Listed> {
     Ok(Listed {
         case: rows::case(row)?,
         updated_ms: rows::number(row, "updated_at")?,

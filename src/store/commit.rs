@@ -2,14 +2,13 @@
 
 use sqlx::AnyConnection;
 
-use crate::desk::case::{Case, Entry, Party, Status};
-use crate::desk::token::CaseKey;
+use crate::desk::case::{Direction, Entry, Status};
+use crate::desk::token::{CaseKey, PartyId};
 use crate::desk::{Decision, Dispatch, Effect, EntryLink, LogLine, Purpose, Side};
 use crate::mail::html;
-use crate::mail::render::{Rendered, render};
-use crate::mail::{MessageId, NameAddr};
+use crate::mail::render::{Draft, render};
 
-use super::rows;
+use super::pending::{EntryRef, Pending};
 
 /// What the edges are to be told after the commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,221 +16,189 @@ pub struct Told {
     /// Rows were queued.
     pub queued: bool,
     /// The entry of the mail that arrived.
-    pub first_entry: Option<i64>,
+    pub first_entry: Option<EntryRef>,
 }
 
-/// Writes all effects of a decision, in their order.
+/// What is written on account of one decision.
+struct Commit<'a> {
+    connection: &'a mut AnyConnection,
+    pending: &'a mut Pending,
+    event_id: &'a str,
+    at_ms: i64,
+    last_entry: Option<EntryRef>,
+    /// Mails that this event caused so far.
+    number: i64,
+}
+
+/// Writes all effects of a decision, in their order. New rows stay pending; changes of stored rows are made at once.
 ///
 /// # Errors
 /// The database's; the caller rolls back to its savepoint.
 pub async fn commit(
     connection: &mut AnyConnection,
+    pending: &mut Pending,
     event_id: &str,
     at_ms: i64,
     decision: &Decision,
 ) -> sqlx::Result<Told> {
     let mut told = Told::default();
-    let mut last_entry = None;
-    let mut number = 0i64;
+    let mut commit = Commit { connection, pending, event_id, at_ms, last_entry: None, number: 0 };
     for effect in &decision.effects {
         match effect {
-            Effect::Open(case) => open(connection, case).await?,
-            Effect::AddParty(case, party) => add_party(connection, *case, party).await?,
-            Effect::PartyPassed(case, party) => {
-                sqlx::query("UPDATE parties SET has_passed = 1 WHERE case_key = $1 AND party = $2")
-                    .bind(case.to_i64())
-                    .bind(i64::from(party.0))
-                    .execute(&mut *connection)
-                    .await?;
-            }
+            Effect::Open(case) => commit.pending.open(case),
+            Effect::AddParty(case, party) => commit.pending.add_party(*case, party),
+            Effect::PartyPassed(case, party) => commit.party_passed(*case, *party).await?,
             Effect::Append(case, entry) => {
-                let id = append(connection, event_id, *case, entry, at_ms).await?;
+                let id = commit.append(*case, entry).await?;
                 told.first_entry = told.first_entry.or(Some(id));
-                last_entry = Some(id);
             }
-            Effect::SetStatus(case, status) => set_status(connection, *case, *status, at_ms).await?,
-            Effect::SetOwner(case, owner) => {
-                sqlx::query("UPDATE cases SET owner = $1, updated_at = $2 WHERE case_key = $3")
-                    .bind(owner.clone())
-                    .bind(at_ms)
-                    .bind(case.to_i64())
-                    .execute(&mut *connection)
-                    .await?;
+            Effect::SetStatus(case, status) => commit.set_status(*case, *status).await?,
+            Effect::SetOwner(case, owner) => commit.set_owner(*case, owner.clone()).await?,
+            Effect::SetSuccessor(case, successor) => commit.set_successor(*case, *successor).await?,
+            Effect::MergeInto(case, target) => {
+                commit.pending.flush(commit.connection).await?;
+                merge(commit.connection, *case, *target, at_ms).await?;
             }
-            Effect::SetSuccessor(case, successor) => {
-                sqlx::query("UPDATE cases SET successor = $1 WHERE case_key = $2")
-                    .bind(successor.to_i64())
-                    .bind(case.to_i64())
-                    .execute(&mut *connection)
-                    .await?;
-            }
-            Effect::MergeInto(case, target) => merge(connection, *case, *target, at_ms).await?,
-            Effect::Send(dispatch) => {
-                let entry = match dispatch.entry {
-                    EntryLink::Appended => last_entry,
-                    EntryLink::Stored(id) => Some(id),
-                    EntryLink::Nothing => None,
-                };
-                told.queued |= send(connection, event_id, number, at_ms, dispatch, entry).await?;
-                number = number.saturating_add(1);
-            }
+            Effect::Send(dispatch) => told.queued |= commit.send(dispatch).await?,
             Effect::DeliveryFailed { delivery, status, diagnostic } => {
-                sqlx::query(
-                    "UPDATE outbox SET state = 'failed', status = $1, last_reply = $2, ended_at = $3 WHERE id = $4",
-                )
-                .bind(status.clone())
-                .bind(diagnostic.clone())
-                .bind(at_ms)
-                .bind(*delivery)
-                .execute(&mut *connection)
-                .await?;
+                commit.delivery_failed(*delivery, status, diagnostic).await?;
             }
-            Effect::Log(case, line) => log(connection, *case, at_ms, line).await?,
+            Effect::Log(case, line) => commit.pending.log(*case, at_ms, line),
         }
     }
     Ok(told)
 }
 
-async fn open(connection: &mut AnyConnection, case: &Case) -> sqlx::Result<()> {
-    let taken = sqlx::query("UPDATE counters SET value = $1 WHERE name = 'reference' AND value = $2")
-        .bind(case.reference.saturating_add(1))
-        .bind(case.reference)
-        .execute(&mut *connection)
-        .await?;
-    if taken.rows_affected() != 1 {
-        // somebody else opened a case meanwhile: the whole batch is decided anew
-        return Err(sqlx::Error::WorkerCrashed);
+impl Commit<'_> {
+    async fn party_passed(&mut self, case: CaseKey, party: PartyId) -> sqlx::Result<()> {
+        if self.pending.holds(case) {
+            self.pending.flush(self.connection).await?;
+        }
+        sqlx::query("UPDATE parties SET has_passed = 1 WHERE case_key = $1 AND party = $2")
+            .bind(case.to_i64())
+            .bind(i64::from(party.0))
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
     }
-    let NameAddr { name, address } = &case.customer;
-    sqlx::query(
-        "INSERT INTO cases (case_key, reference, mailbox, subject, status, owner, customer, customer_key,
-                            customer_name, opened_at, updated_at, closed_at, old, messages)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, 0)",
-    )
-    .bind(case.key.to_i64())
-    .bind(case.reference)
-    .bind(case.mailbox.clone())
-    .bind(case.subject.clone())
-    .bind(case.status.word())
-    .bind(case.owner.clone())
-    .bind(address.to_string())
-    .bind(address.key())
-    .bind(name.clone())
-    .bind(case.opened_ms)
-    .bind(case.closed_ms)
-    .bind(i64::from(case.old))
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
-}
 
-async fn add_party(connection: &mut AnyConnection, case: CaseKey, party: &Party) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO parties (case_key, party, address, name, has_passed) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (case_key, party) DO NOTHING",
-    )
-    .bind(case.to_i64())
-    .bind(i64::from(party.id.0))
-    .bind(party.person.address.to_string())
-    .bind(party.person.name.clone())
-    .bind(i64::from(party.has_passed))
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
-}
-
-async fn append(
-    connection: &mut AnyConnection,
-    event_id: &str,
-    case: CaseKey,
-    entry: &Entry,
-    at_ms: i64,
-) -> sqlx::Result<i64> {
-    let ids: Vec<&str> = entry.references.iter().map(MessageId::as_str).collect();
-    let row = sqlx::query(
-        "INSERT INTO entries (case_key, event_id, direction, author, author_name, standing, party, sender, recipients,
-                              copies, subject, message_id, ancestors, at, text, html, body, parts, thread_topic,
-                              thread_index, silent, relay_text)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, '')
-         RETURNING id",
-    )
-    .bind(case.to_i64())
-    .bind(event_id.to_owned())
-    .bind(entry.direction.word())
-    .bind(entry.author.clone())
-    .bind(entry.author_name.clone())
-    .bind(entry.standing.word())
-    .bind(i64::from(entry.party.0))
-    .bind(entry.from.clone())
-    .bind(json(&entry.to))
-    .bind(json(&entry.cc))
-    .bind(entry.subject.clone())
-    .bind(entry.message_id.as_ref().map(|id| id.as_str().to_owned()))
-    .bind(serde_json::json!(ids).to_string())
-    .bind(entry.at_ms)
-    .bind(entry.text.clone())
-    .bind(entry.html.clone())
-    .bind(entry.body.clone())
-    .bind(rows::parts_text(&entry.parts))
-    .bind(entry.thread_topic.clone())
-    .bind(entry.thread_index.clone())
-    .bind(i64::from(entry.silent))
-    .fetch_one(&mut *connection)
-    .await?;
-    let id = rows::number(&row, "id")?;
-    sqlx::query("UPDATE cases SET messages = messages + 1, updated_at = $1 WHERE case_key = $2")
-        .bind(at_ms)
-        .bind(case.to_i64())
-        .execute(&mut *connection)
-        .await?;
-    if let (Some(message_id), crate::desk::case::Direction::Inbound) = (&entry.message_id, entry.direction) {
-        remember(connection, message_id, case, &Side::Inbound, Some(id)).await?;
+    async fn append(&mut self, case: CaseKey, entry: &Entry) -> sqlx::Result<EntryRef> {
+        let (id, counted) = self.pending.append(self.event_id, case, entry, self.at_ms);
+        if !counted {
+            sqlx::query("UPDATE cases SET messages = messages + 1, updated_at = $1 WHERE case_key = $2")
+                .bind(self.at_ms)
+                .bind(case.to_i64())
+                .execute(&mut *self.connection)
+                .await?;
+        }
+        if let (Some(message_id), Direction::Inbound) = (&entry.message_id, entry.direction) {
+            self.pending.remember(message_id, case, &Side::Inbound, Some(id));
+        }
+        self.last_entry = Some(id);
+        Ok(id)
     }
-    Ok(id)
-}
 
-fn json(list: &[String]) -> String {
-    serde_json::json!(list).to_string()
-}
+    async fn set_status(&mut self, key: CaseKey, status: Status) -> sqlx::Result<()> {
+        let closed = (status == Status::Closed).then_some(self.at_ms);
+        if let Some(case) = self.pending.case_mut(key, self.at_ms) {
+            case.status = status;
+            case.closed_ms = closed;
+            return Ok(());
+        }
+        sqlx::query("UPDATE cases SET status = $1, closed_at = $2, updated_at = $3 WHERE case_key = $4")
+            .bind(status.word())
+            .bind(closed)
+            .bind(self.at_ms)
+            .bind(key.to_i64())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
 
-/// The mailbox of a known id is its case's: ids count only in the mailbox where they were seen (R10).
-async fn remember(
-    connection: &mut AnyConnection,
-    id: &MessageId,
-    case: CaseKey,
-    side: &Side,
-    entry: Option<i64>,
-) -> sqlx::Result<()> {
-    let (word, agent) = match side {
-        Side::Inbound => ("inbound", None),
-        Side::Customer => ("customer", None),
-        Side::Agent(name) => ("agent", Some(name.clone())),
-    };
-    sqlx::query(
-        "INSERT INTO known_ids (hash, message_id, case_key, mailbox, side, agent, entry_id)
-         SELECT $1, $2, case_key, mailbox, $3, $4, $5 FROM cases WHERE case_key = $6",
-    )
-    .bind(id.hash16().to_vec())
-    .bind(id.as_str().to_owned())
-    .bind(word)
-    .bind(agent)
-    .bind(entry)
-    .bind(case.to_i64())
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
-}
+    async fn set_owner(&mut self, key: CaseKey, owner: Option<String>) -> sqlx::Result<()> {
+        if let Some(case) = self.pending.case_mut(key, self.at_ms) {
+            case.owner = owner;
+            return Ok(());
+        }
+        sqlx::query("UPDATE cases SET owner = $1, updated_at = $2 WHERE case_key = $3")
+            .bind(owner)
+            .bind(self.at_ms)
+            .bind(key.to_i64())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
 
-async fn set_status(connection: &mut AnyConnection, case: CaseKey, status: Status, at_ms: i64) -> sqlx::Result<()> {
-    let closed = (status == Status::Closed).then_some(at_ms);
-    sqlx::query("UPDATE cases SET status = $1, closed_at = $2, updated_at = $3 WHERE case_key = $4")
-        .bind(status.word())
-        .bind(closed)
-        .bind(at_ms)
-        .bind(case.to_i64())
-        .execute(&mut *connection)
-        .await?;
-    Ok(())
+    async fn set_successor(&mut self, key: CaseKey, successor: CaseKey) -> sqlx::Result<()> {
+        if let Some(case) = self.pending.case_mut(key, self.at_ms) {
+            case.successor = Some(successor);
+            return Ok(());
+        }
+        sqlx::query("UPDATE cases SET successor = $1 WHERE case_key = $2")
+            .bind(successor.to_i64())
+            .bind(key.to_i64())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
+    async fn delivery_failed(&mut self, delivery: i64, status: &str, diagnostic: &str) -> sqlx::Result<()> {
+        sqlx::query("UPDATE outbox SET state = 'failed', status = $1, last_reply = $2, ended_at = $3 WHERE id = $4")
+            .bind(status.to_owned())
+            .bind(diagnostic.to_owned())
+            .bind(self.at_ms)
+            .bind(delivery)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// A row of the outbox; `false` if the mail cannot be written, which the case's log then says.
+    async fn send(&mut self, dispatch: &Dispatch) -> sqlx::Result<bool> {
+        let number = self.number;
+        self.number = number.saturating_add(1);
+        let rendered = match render(&dispatch.draft) {
+            Ok(rendered) => rendered,
+            Err(reason) => {
+                if let Some(case) = dispatch.case {
+                    let line = LogLine { kind: "not_sent", by: "yesreply".to_owned(), rule: "R46", detail: reason };
+                    self.pending.log(case, self.at_ms, &line);
+                }
+                return Ok(false);
+            }
+        };
+        let entry = match dispatch.entry {
+            EntryLink::Appended => self.last_entry,
+            EntryLink::Stored(id) => Some(EntryRef::Stored(id)),
+            EntryLink::Nothing => None,
+        };
+        self.pending.queue((self.event_id, number), self.at_ms, dispatch, entry, rendered);
+        if let Some(case) = dispatch.case {
+            let side = dispatch.agent.clone().map_or(Side::Customer, Side::Agent);
+            self.pending.remember(&dispatch.draft.message_id, case, &side, entry);
+        }
+        if let (Some(entry), Purpose::RelayAll | Purpose::RelayOwner) = (entry, dispatch.purpose) {
+            self.relayed(entry, &dispatch.draft).await?;
+        }
+        Ok(true)
+    }
+
+    /// Remembers what the agents got of an entry, to know it again in quotes (R43).
+    async fn relayed(&mut self, entry: EntryRef, draft: &Draft) -> sqlx::Result<()> {
+        let text = format!("{}\n{}", draft.text, html::to_text(&draft.html));
+        if self.pending.relayed(entry, &text) {
+            return Ok(());
+        }
+        let Some(id) = self.pending.id(entry) else {
+            return Ok(());
+        };
+        sqlx::query("UPDATE entries SET relay_text = $1 WHERE id = $2 AND relay_text = ''")
+            .bind(text)
+            .bind(id)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
 }
 
 /// The entries move, the tokens of the merged case stay alive and lead to the other (R15).
@@ -258,93 +225,5 @@ async fn merge(connection: &mut AnyConnection, case: CaseKey, target: CaseKey, a
         .bind(case.to_i64())
         .execute(&mut *connection)
         .await?;
-    Ok(())
-}
-
-async fn log(connection: &mut AnyConnection, case: CaseKey, at_ms: i64, line: &LogLine) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO case_log (case_key, at, kind, by_whom, rule, detail) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(case.to_i64())
-        .bind(at_ms)
-        .bind(line.kind)
-        .bind(line.by.clone())
-        .bind(line.rule)
-        .bind(line.detail.clone())
-        .execute(&mut *connection)
-        .await?;
-    Ok(())
-}
-
-/// A row of the outbox; `false` if the mail cannot be written, which the case's log then says.
-async fn send(
-    connection: &mut AnyConnection,
-    event_id: &str,
-    number: i64,
-    at_ms: i64,
-    dispatch: &Dispatch,
-    entry: Option<i64>,
-) -> sqlx::Result<bool> {
-    let rendered = match render(&dispatch.draft) {
-        Ok(rendered) => rendered,
-        Err(reason) => {
-            if let Some(case) = dispatch.case {
-                let line = LogLine { kind: "not_sent", by: "yesreply".to_owned(), rule: "R46", detail: reason };
-                log(connection, case, at_ms, &line).await?;
-            }
-            return Ok(false);
-        }
-    };
-    queue(connection, event_id, number, at_ms, dispatch, entry, &rendered).await?;
-    if let Some(case) = dispatch.case {
-        let side = dispatch.agent.clone().map_or(Side::Customer, Side::Agent);
-        remember(connection, &dispatch.draft.message_id, case, &side, entry).await?;
-    }
-    if let (Some(entry), Purpose::RelayAll | Purpose::RelayOwner) = (entry, dispatch.purpose) {
-        sqlx::query("UPDATE entries SET relay_text = $1 WHERE id = $2 AND relay_text = ''")
-            .bind(format!("{}\n{}", dispatch.draft.text, html::to_text(&dispatch.draft.html)))
-            .bind(entry)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(true)
-}
-
-async fn queue(
-    connection: &mut AnyConnection,
-    event_id: &str,
-    number: i64,
-    at_ms: i64,
-    dispatch: &Dispatch,
-    entry: Option<i64>,
-    rendered: &Rendered,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO outbox (event_id, number, case_key, entry_id, mailbox, purpose, priority, agent, recipient,
-                             recipient_key, recipient_domain, reverse_path, bounce, message_id, message_hash,
-                             unauthenticated, bytes, splices, state, attempts, attempt, uncertain, next_attempt_at,
-                             lease_until, data_started, last_reply, status, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'queued', 0, 0, 0,
-                 $19, 0, 0, '', '', $19)",
-    )
-    .bind(event_id.to_owned())
-    .bind(number)
-    .bind(dispatch.case.map(CaseKey::to_i64))
-    .bind(entry)
-    .bind(dispatch.mailbox.clone())
-    .bind(dispatch.purpose.word())
-    .bind(dispatch.purpose.priority())
-    .bind(dispatch.agent.clone())
-    .bind(dispatch.recipient.to_string())
-    .bind(dispatch.recipient.key())
-    .bind(dispatch.recipient.domain().to_owned())
-    .bind(dispatch.reverse_path.as_ref().map(ToString::to_string))
-    .bind(i64::from(dispatch.bounce.0))
-    .bind(dispatch.draft.message_id.as_str().to_owned())
-    .bind(dispatch.draft.message_id.hash16().to_vec())
-    .bind(i64::from(dispatch.unauthenticated))
-    .bind(rendered.bytes.clone())
-    .bind(serde_json::json!(rendered.splices).to_string())
-    .bind(at_ms)
-    .execute(&mut *connection)
-    .await?;
     Ok(())
 }

@@ -3,8 +3,12 @@
 use sqlx::AnyConnection;
 
 use super::Store;
+use super::insert::{Insert, Value};
 use super::rows;
 use super::types::{AccountState, After, Cursor, Errand, Gap, GapState};
+
+const ERRANDS: Insert =
+    Insert { into: "errands (mailbox, folder, uidvalidity, uid, action)", row: "($1, $2, $3, $4, $5)", tail: "" };
 
 fn unsigned(value: i64) -> u32 {
     u32::try_from(value).unwrap_or_default()
@@ -35,6 +39,28 @@ pub async fn set_cursor(connection: &mut AnyConnection, cursor: &Cursor) -> sqlx
     .execute(&mut *connection)
     .await?;
     Ok(())
+}
+
+/// Moves the cursor on from where it stood: if it stands elsewhere, an earlier batch was not committed, or somebody else
+/// reads this folder.
+///
+/// # Errors
+/// The database's; [`sqlx::Error::WorkerCrashed`] if it stands elsewhere, and then nothing of the batch may stay.
+pub async fn move_cursor(connection: &mut AnyConnection, cursor: &Cursor, uid_before: u32) -> sqlx::Result<()> {
+    let moved = sqlx::query(
+        "UPDATE cursors SET uid_last = $1, read_at = $2
+         WHERE mailbox = $3 AND folder = $4 AND uidvalidity = $5 AND generation = $6 AND uid_last = $7",
+    )
+    .bind(i64::from(cursor.uid_last))
+    .bind(cursor.read_ms)
+    .bind(cursor.mailbox.clone())
+    .bind(cursor.folder.clone())
+    .bind(i64::from(cursor.uidvalidity))
+    .bind(i64::from(cursor.generation))
+    .bind(i64::from(uid_before))
+    .execute(&mut *connection)
+    .await?;
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::WorkerCrashed) }
 }
 
 /// Writes or updates a gap.
@@ -77,26 +103,32 @@ pub async fn close_gap(connection: &mut AnyConnection, cursor: &Cursor, uid: u32
     Ok(())
 }
 
-/// Something is to be done on the server.
+/// Something is to be done on the server with each of these.
 ///
 /// # Errors
 /// The database's.
-pub async fn add_errand(connection: &mut AnyConnection, cursor: &Cursor, uid: u32, after: &After) -> sqlx::Result<()> {
+pub async fn add_errands(
+    connection: &mut AnyConnection,
+    cursor: &Cursor,
+    uids: &[u32],
+    after: &After,
+) -> sqlx::Result<()> {
     let action = match after {
         After::Keep => return Ok(()),
         After::Keyword => "keyword".to_owned(),
         After::Seen => "seen".to_owned(),
         After::Move(folder) => format!("move:{folder}"),
     };
-    sqlx::query("INSERT INTO errands (mailbox, folder, uidvalidity, uid, action) VALUES ($1, $2, $3, $4, $5)")
-        .bind(cursor.mailbox.clone())
-        .bind(cursor.folder.clone())
-        .bind(i64::from(cursor.uidvalidity))
-        .bind(i64::from(uid))
-        .bind(action)
-        .execute(&mut *connection)
-        .await?;
-    Ok(())
+    let row = |uid: &u32| {
+        vec![
+            Value::Text(cursor.mailbox.clone()),
+            Value::Text(cursor.folder.clone()),
+            Value::Number(i64::from(cursor.uidvalidity)),
+            Value::Number(i64::from(*uid)),
+            Value::Text(action.clone()),
+        ]
+    };
+    ERRANDS.rows(connection, uids.iter().map(row).collect()).await
 }
 
 impl Store {

@@ -5,6 +5,9 @@ use sqlx::AnyConnection;
 use crate::desk::token::CaseKey;
 use crate::desk::{Arrival, Decision, Effect};
 
+use super::insert::{Row, Value};
+use super::pending::{EntryRef, Pending};
+
 /// A row of `events`.
 #[derive(Debug, Clone, Copy)]
 pub struct Happened<'a> {
@@ -38,81 +41,46 @@ pub async fn probe(connection: &mut AnyConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Has this event been handled?
-///
-/// # Errors
-/// The database's.
-pub async fn is_known(connection: &mut AnyConnection, id: &str) -> sqlx::Result<bool> {
-    let row = sqlx::query("SELECT outcome FROM events WHERE id = $1")
-        .bind(id.to_owned())
-        .fetch_optional(&mut *connection)
-        .await?;
-    Ok(row.is_some())
+impl Happened<'_> {
+    fn row(&self) -> Row {
+        vec![
+            Value::Text(self.id.to_owned()),
+            Value::Number(self.at_ms),
+            Value::Text(self.kind.to_owned()),
+            Value::Text(self.outcome.to_owned()),
+            Value::Text(self.rule.to_owned()),
+            Value::Text(self.because.to_owned()),
+            Value::MaybeNumber(self.case.map(CaseKey::to_i64)),
+        ]
+    }
 }
 
-/// Records that it has.
-///
-/// # Errors
-/// The database's; a unique violation if it had been.
-pub async fn add(connection: &mut AnyConnection, event: &Happened<'_>) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO events (id, at, kind, outcome, rule, because, case_key) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(event.id.to_owned())
-    .bind(event.at_ms)
-    .bind(event.kind.to_owned())
-    .bind(event.outcome.to_owned())
-    .bind(event.rule.to_owned())
-    .bind(event.because.to_owned())
-    .bind(event.case.map(CaseKey::to_i64))
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
+/// Records that it was handled; a unique violation follows if it had been.
+pub fn add(pending: &mut Pending, event: &Happened<'_>) {
+    pending.happened(event.row());
 }
 
-/// Keeps the mail as it came.
-///
-/// # Errors
-/// The database's.
-pub async fn add_mail(
-    connection: &mut AnyConnection,
+/// Keeps the mail as it came, with its attachments.
+pub fn add_mail(
+    pending: &mut Pending,
     event: &Happened<'_>,
     arrival: &Arrival,
     decision: &Decision,
-    raw: &[u8],
-    entry: Option<i64>,
-) -> sqlx::Result<()> {
+    (raw, blobs): (&[u8], &[(String, Vec<u8>)]),
+    entry: Option<EntryRef>,
+) {
     let opened = decision.effects.iter().any(|e| matches!(e, Effect::Open(_)));
-    sqlx::query(
-        "INSERT INTO mails (event_id, mailbox, message_id, content_hash, case_key, opened, entry_id, at, size, raw)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(event.id.to_owned())
-    .bind(arrival.mailbox.clone())
-    .bind(arrival.mail.message_id.as_ref().map(|id| id.as_str().to_owned()))
-    .bind(arrival.mail.content_hash.to_vec())
-    .bind(event.case.map(CaseKey::to_i64))
-    .bind(i64::from(opened))
-    .bind(entry)
-    .bind(event.at_ms)
-    .bind(i64::try_from(arrival.size_bytes).unwrap_or(i64::MAX))
-    .bind(raw.to_vec())
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
-}
-
-/// Keeps attachments, encoded for sending, once each.
-///
-/// # Errors
-/// The database's.
-pub async fn add_blobs(connection: &mut AnyConnection, blobs: &[(String, Vec<u8>)]) -> sqlx::Result<()> {
-    for (id, content) in blobs {
-        sqlx::query("INSERT INTO blobs (id, content) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING")
-            .bind(id.clone())
-            .bind(content.clone())
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
+    let row = vec![
+        Value::Text(event.id.to_owned()),
+        Value::Text(arrival.mailbox.clone()),
+        Value::MaybeText(arrival.mail.message_id.as_ref().map(|id| id.as_str().to_owned())),
+        Value::Bytes(arrival.mail.content_hash.to_vec()),
+        Value::MaybeNumber(event.case.map(CaseKey::to_i64)),
+        Value::Number(i64::from(opened)),
+        Value::Number(event.at_ms),
+        Value::Number(i64::try_from(arrival.size_bytes).unwrap_or(i64::MAX)),
+        Value::Bytes(raw.to_vec()),
+    ];
+    pending.mail(row, entry);
+    pending.blobs(blobs);
 }

@@ -1,14 +1,14 @@
 //! Keys → view.
 
 use sqlx::AnyConnection;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
 
-use crate::desk::policy::{Budget, Policy};
+use crate::desk::policy::Policy;
 use crate::desk::token::CaseKey;
-use crate::desk::{CaseView, Keys, Purpose, Side, StoredCopy, View};
-use crate::mail::{Address, MessageId};
+use crate::desk::{CaseView, Keys, KnownId, Side, StoredCopy, View};
+use crate::mail::MessageId;
 
-use super::rows;
+use super::{budgets, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -16,8 +16,8 @@ const ENTRIES_MAX: i64 = 60;
 const AGENT_MAIL_MAX: i64 = 200;
 /// Of these, for each agent.
 const AGENT_MAIL_EACH_MAX: usize = 20;
-/// Milliseconds of an hour.
-const HOUR_MS: i64 = 3_600_000;
+/// Copies of a few mails that decisions see; each lies in a few mailboxes at most.
+const COPIES_MAX: usize = 2_000;
 /// Values in one IN list.
 const IN_LIST_MAX: usize = 200;
 
@@ -36,7 +36,7 @@ pub async fn load(
         view.asked.message_ids.insert(id.clone());
     }
     let ids: Vec<&MessageId> = keys.message_ids.iter().take(IN_LIST_MAX).collect();
-    known_ids(connection, &ids, view).await?;
+    view.known_ids.extend(known_ids(connection, &ids).await?);
     for key in &keys.cases {
         view.asked.cases.insert(*key);
         case(connection, *key, view).await?;
@@ -56,11 +56,11 @@ pub async fn load(
     }
     if let Some(hash) = &keys.copy {
         view.asked.copy = Some(*hash);
-        copies(connection, hash, view).await?;
+        view.copies.extend(stored_copies(connection, &[*hash]).await?.into_iter().map(|(_, copy)| copy));
     }
     if let Some(author) = &keys.author {
         view.asked.author = Some(author.clone());
-        counts(connection, author, view, policy, at_ms).await?;
+        view.counts = budgets::of(connection, &[author], policy, at_ms).await?.pop().unwrap_or_default();
     }
     deliveries(connection, keys, view).await?;
     if keys.next_reference {
@@ -72,19 +72,21 @@ pub async fn load(
     Ok(())
 }
 
-/// `$1,$2,…,$n`.
-pub(super) fn placeholders(count: usize) -> String {
-    let list: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
+/// So many placeholders, the first one behind `$after`.
+pub(super) fn placeholders(after: usize, count: usize) -> String {
+    let list: Vec<String> = (1..=count).map(|n| format!("${}", n.saturating_add(after))).collect();
     list.join(",")
 }
 
-async fn known_ids(connection: &mut AnyConnection, ids: &[&MessageId], view: &mut View) -> sqlx::Result<()> {
+/// Message-IDs that we hold, in the order in which they were seen.
+pub(super) async fn known_ids(connection: &mut AnyConnection, ids: &[&MessageId]) -> sqlx::Result<Vec<KnownId>> {
+    let mut found = Vec::new();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(found);
     }
     let sql = format!(
         "SELECT message_id, case_key, mailbox, side, agent, entry_id FROM known_ids WHERE hash IN ({}) ORDER BY id",
-        placeholders(ids.len())
+        placeholders(0, ids.len())
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for id in ids {
@@ -93,10 +95,10 @@ async fn known_ids(connection: &mut AnyConnection, ids: &[&MessageId], view: &mu
     for row in query.fetch_all(&mut *connection).await? {
         let known = rows::known_id(&row)?;
         if ids.contains(&&known.id) {
-            view.known_ids.push(known);
+            found.push(known);
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> sqlx::Result<()> {
@@ -150,69 +152,34 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> 
     Ok(())
 }
 
-async fn copies(connection: &mut AnyConnection, hash: &[u8; 32], view: &mut View) -> sqlx::Result<()> {
-    let found = sqlx::query(
-        "SELECT case_key, opened, mailbox, message_id FROM mails WHERE content_hash = $1 ORDER BY id LIMIT 20",
-    )
-    .bind(hash.to_vec())
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in &found {
-        view.copies.push(StoredCopy {
-            case: rows::maybe_number(row, "case_key")?.map(CaseKey::from_i64),
-            opened: rows::number(row, "opened")? != 0,
-            mailbox: rows::text(row, "mailbox")?,
-            message_id: rows::maybe_text(row, "message_id")?.and_then(|id| MessageId::parse(&id)),
-        });
-    }
-    Ok(())
-}
-
-async fn counts(
+/// Stored mails with these contents (R13), oldest first.
+pub(super) async fn stored_copies(
     connection: &mut AnyConnection,
-    author: &Address,
-    view: &mut View,
-    policy: &Policy,
-    at_ms: i64,
-) -> sqlx::Result<()> {
-    let limits = &policy.limits;
-    let since = |budget: Option<Budget>| at_ms.saturating_sub(budget.map_or(0, |b| b.window_ms));
-    let acknowledgement = Purpose::Acknowledgement.word();
-    let address =
-        sqlx::query("SELECT count(*) AS n FROM outbox WHERE recipient_key = $1 AND purpose = $2 AND created_at > $3")
-            .bind(author.key())
-            .bind(acknowledgement)
-            .bind(since(limits.ack_per_address));
-    view.counts.ack_address = count(&address.fetch_one(&mut *connection).await?)?;
-    let domain = sqlx::query(
-        "SELECT count(*) AS n FROM outbox
-         WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2 AND recipient_domain = $3",
-    )
-    .bind(acknowledgement)
-    .bind(since(limits.ack_per_domain))
-    .bind(author.domain().to_owned());
-    view.counts.ack_domain = count(&domain.fetch_one(&mut *connection).await?)?;
-    let total =
-        sqlx::query("SELECT count(*) AS n FROM outbox WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2")
-            .bind(acknowledgement)
-            .bind(since(limits.ack_total));
-    view.counts.ack_total = count(&total.fetch_one(&mut *connection).await?)?;
-    let cases = sqlx::query("SELECT count(*) AS n FROM cases WHERE customer_key = $1 AND opened_at > $2")
-        .bind(author.key())
-        .bind(since(limits.cases_per_address));
-    view.counts.cases_address = count(&cases.fetch_one(&mut *connection).await?)?;
-    let notices =
-        sqlx::query("SELECT count(*) AS n FROM outbox WHERE recipient_key = $1 AND purpose = $2 AND created_at > $3")
-            .bind(author.key())
-            .bind(Purpose::Notice.word())
-            .bind(at_ms.saturating_sub(HOUR_MS));
-    view.counts.notices_address = count(&notices.fetch_one(&mut *connection).await?)?;
-    Ok(())
-}
-
-fn count(row: &sqlx::any::AnyRow) -> sqlx::Result<u32> {
-    let n: i64 = row.try_get("n")?;
-    Ok(u32::try_from(n).unwrap_or(u32::MAX))
+    hashes: &[[u8; 32]],
+) -> sqlx::Result<Vec<([u8; 32], StoredCopy)>> {
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT content_hash, case_key, opened, mailbox, message_id FROM mails WHERE content_hash IN ({})
+         ORDER BY id LIMIT {COPIES_MAX}",
+        placeholders(0, hashes.len())
+    );
+    let query = hashes.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, hash| query.bind(hash.to_vec()));
+    let found = query.fetch_all(&mut *connection).await?;
+    found
+        .iter()
+        .map(|row| {
+            let hash = <[u8; 32]>::try_from(rows::bytes(row, "content_hash")?);
+            let copy = StoredCopy {
+                case: rows::maybe_number(row, "case_key")?.map(CaseKey::from_i64),
+                opened: rows::number(row, "opened")? != 0,
+                mailbox: rows::text(row, "mailbox")?,
+                message_id: rows::maybe_text(row, "message_id")?.and_then(|id| MessageId::parse(&id)),
+            };
+            Ok((hash.map_err(|hash| rows::bad("content_hash", hash.len()))?, copy))
+        })
+        .collect()
 }
 
 async fn deliveries(connection: &mut AnyConnection, keys: &Keys, view: &mut View) -> sqlx::Result<()> {
@@ -266,11 +233,10 @@ pub async fn known_texts(
     cases: &std::collections::BTreeSet<CaseKey>,
     ids: &[MessageId],
 ) -> sqlx::Result<KnownTexts> {
-    let mut view = View::default();
     let ids: Vec<&MessageId> = ids.iter().take(IN_LIST_MAX).collect();
-    known_ids(connection, &ids, &mut view).await?;
+    let known = known_ids(connection, &ids).await?;
     let keys: std::collections::BTreeSet<CaseKey> =
-        cases.iter().copied().chain(view.known_ids.iter().map(|k| k.case)).take(IN_LIST_MAX).collect();
+        cases.iter().copied().chain(known.iter().map(|k| k.case)).take(IN_LIST_MAX).collect();
     let mut texts = KnownTexts::default();
     for key in keys {
         let found = sqlx::query(

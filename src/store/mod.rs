@@ -4,14 +4,19 @@
 //! Follows   BIGINT, TEXT and BLOB/BYTEA columns only, `$1` placeholders, DDL in `migrations/`, numbered alike.
 //! Never     commits by itself inside `load` and `commit`: the transaction is the caller's (flow).
 
+pub mod budgets;
 pub mod cases;
 pub mod commit;
 pub mod cursors;
 pub mod events;
+pub mod insert;
 pub mod load;
 pub mod outbox;
+pub mod pending;
 pub mod quarantine;
 pub mod rows;
+pub mod search;
+pub mod shelf;
 pub mod types;
 
 use std::path::{Path, PathBuf};

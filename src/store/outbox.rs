@@ -3,12 +3,16 @@
 use sqlx::AnyConnection;
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
+use crate::desk::Purpose;
 use crate::mail::render::{encode_blob, splice};
 
 use super::Store;
 use super::load::placeholders;
 use super::rows;
 use super::types::{Claimed, Settlement};
+
+/// A message with attachments, or with more octets than this of its own, is sent alone.
+const HEAVY_BYTES_MIN: i64 = 512 * 1024;
 
 /// Rows whose lease ran out: those that had begun DATA are uncertain, the others merely unsent.
 async fn reap(connection: &mut AnyConnection, mailbox: &str, now_ms: i64) -> sqlx::Result<()> {
@@ -42,8 +46,9 @@ pub async fn release_leases(connection: &mut AnyConnection, now_ms: i64) -> sqlx
     Ok(())
 }
 
-/// Claims due rows, in the order of R60. The conditions stand twice: PostgreSQL looks at the outer ones again after it
-/// has waited for another claim of the same row, and not at those of the subquery.
+/// Claims due rows, in the order of R60: a short walk along the index for each state and priority, however many rows wait.
+/// The conditions stand twice: PostgreSQL looks at the outer ones again after it has waited for another claim of the same
+/// row, and not at those of the subquery.
 ///
 /// # Errors
 /// The database's.
@@ -55,40 +60,47 @@ pub async fn claim(
     now_ms: i64,
 ) -> sqlx::Result<Vec<Claimed>> {
     reap(connection, mailbox, now_ms).await?;
-    let found = sqlx::query(
-        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, attempt = attempt + 1, lease_until = $1,
-                           data_started = 0
-         WHERE id IN (SELECT id FROM outbox
-                      WHERE mailbox = $2 AND state IN ('queued', 'uncertain') AND next_attempt_at <= $3
-                      ORDER BY priority, next_attempt_at, id LIMIT $4)
-           AND state IN ('queued', 'uncertain') AND next_attempt_at <= $3
-         RETURNING id, attempt, attempts, reverse_path, recipient, message_id, bytes, splices, created_at, uncertain, priority",
-    )
-    .bind(now_ms.saturating_add(lease_ms))
-    .bind(mailbox.to_owned())
-    .bind(now_ms)
-    .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
-    .await?;
+    let found = sqlx::query(AssertSqlSafe(claim_sql()))
+        .bind(now_ms.saturating_add(lease_ms))
+        .bind(mailbox.to_owned())
+        .bind(now_ms)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
     let mut claimed = Vec::with_capacity(found.len());
     for row in &found {
-        claimed.push((rows::number(row, "priority")?, claimed_row(connection, row).await?));
+        claimed.push((rows::number(row, "priority")?, claimed_row(row)?));
     }
     claimed.sort_by_key(|(priority, row)| (*priority, row.id));
     Ok(claimed.into_iter().map(|(_, row)| row).collect())
 }
 
-async fn claimed_row(connection: &mut AnyConnection, row: &AnyRow) -> sqlx::Result<Claimed> {
-    let bytes = rows::bytes(row, "bytes")?;
-    let splices: Vec<(u64, String)> =
-        serde_json::from_str(&rows::text(row, "splices")?).map_err(|e| rows::bad("splices", e))?;
-    let mut blobs = Vec::with_capacity(splices.len());
-    for (_, id) in &splices {
-        if !blobs.iter().any(|(known, _)| known == id) {
-            blobs.push((id.clone(), blob(connection, id).await?));
-        }
-    }
-    let find = |id: &str| blobs.iter().find(|(known, _)| known == id).map(|(_, content)| content.as_slice());
+fn claim_sql() -> String {
+    let walks: Vec<String> = ["uncertain", "queued"]
+        .iter()
+        .flat_map(|state| Purpose::ALL.map(|purpose| (state, purpose.priority())))
+        .enumerate()
+        .map(|(number, (state, priority))| {
+            format!(
+                "SELECT * FROM (SELECT id, priority, next_attempt_at FROM outbox
+                 WHERE mailbox = $2 AND state = '{state}' AND priority = {priority} AND next_attempt_at <= $3
+                 ORDER BY next_attempt_at, id LIMIT $4) AS walk{number}"
+            )
+        })
+        .collect();
+    format!(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, attempt = attempt + 1, lease_until = $1,
+                           data_started = 0
+         WHERE id IN (SELECT id FROM ({}) AS due ORDER BY priority, next_attempt_at, id LIMIT $4)
+           AND state IN ('queued', 'uncertain') AND next_attempt_at <= $3
+         RETURNING id, attempt, attempts, reverse_path, recipient, message_id, length(bytes) AS size, splices,
+                   created_at, uncertain, priority",
+        walks.join(" UNION ALL ")
+    )
+}
+
+fn claimed_row(row: &AnyRow) -> sqlx::Result<Claimed> {
+    let size = rows::number(row, "size").or_else(|_| sqlx::Row::try_get::<i32, _>(row, "size").map(i64::from))?;
     Ok(Claimed {
         id: rows::number(row, "id")?,
         attempt: rows::number(row, "attempt")?,
@@ -96,7 +108,7 @@ async fn claimed_row(connection: &mut AnyConnection, row: &AnyRow) -> sqlx::Resu
         reverse_path: rows::maybe_text(row, "reverse_path")?,
         recipient: rows::text(row, "recipient")?,
         message_id: rows::text(row, "message_id")?,
-        bytes: splice(&bytes, &splices, find).ok_or_else(|| rows::bad("splices", "no such blob"))?,
+        heavy: size > HEAVY_BYTES_MIN || rows::text(row, "splices")? != "[]",
         queued_ms: rows::number(row, "created_at")?,
         uncertain_count: rows::number(row, "uncertain")?,
     })
@@ -169,6 +181,29 @@ pub async fn settle(
     .execute(&mut *connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// The whole message of a row, CRLF line ends, the same at every attempt.
+///
+/// # Errors
+/// The database's; a blob that is not there.
+pub async fn content(connection: &mut AnyConnection, id: i64) -> sqlx::Result<Vec<u8>> {
+    let row =
+        sqlx::query("SELECT bytes, splices FROM outbox WHERE id = $1").bind(id).fetch_one(&mut *connection).await?;
+    let bytes = rows::bytes(&row, "bytes")?;
+    let splices: Vec<(u64, String)> =
+        serde_json::from_str(&rows::text(&row, "splices")?).map_err(|e| rows::bad("splices", e))?;
+    if splices.is_empty() {
+        return Ok(bytes);
+    }
+    let mut blobs = Vec::with_capacity(splices.len());
+    for (_, id) in &splices {
+        if !blobs.iter().any(|(known, _)| known == id) {
+            blobs.push((id.clone(), blob(connection, id).await?));
+        }
+    }
+    let find = |id: &str| blobs.iter().find(|(known, _)| known == id).map(|(_, content)| content.as_slice());
+    splice(&bytes, &splices, find).ok_or_else(|| rows::bad("splices", "no such blob"))
 }
 
 /// A row of the outbox as `outbox list` shows it.
@@ -278,8 +313,7 @@ impl Store {
     }
 
     async fn outbox_change(&self, ids: &[i64], sql: &str, now_ms: i64) -> sqlx::Result<Vec<i64>> {
-        let list = placeholders(ids.len().saturating_add(1));
-        let list = list.trim_start_matches("$1,");
+        let list = placeholders(1, ids.len());
         let mut transaction = self.begin().await?;
         let mut query = sqlx::query(AssertSqlSafe(format!("{sql} ({list}) RETURNING id"))).bind(now_ms);
         for id in ids {

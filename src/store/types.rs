@@ -98,8 +98,8 @@ pub struct Claimed {
     pub recipient: String,
     /// Message-ID with brackets.
     pub message_id: String,
-    /// The whole message, CRLF line ends, the same at every attempt.
-    pub bytes: Vec<u8>,
+    /// It may be large: only one such mail is in memory at a time.
+    pub heavy: bool,
     /// When the row was queued, milliseconds.
     pub queued_ms: i64,
     /// How often it was sent without an answer.
@@ -164,6 +164,8 @@ pub struct AccountState {
 pub struct IntakeBatch {
     /// The position after this batch.
     pub cursor: Cursor,
+    /// The `uid_last` before it, which must still be stored; `None` begins a new epoch of the folder.
+    pub moved_from: Option<u32>,
     /// The mails.
     pub mails: Vec<FetchedMail>,
     /// New or updated gaps.
@@ -175,6 +177,17 @@ pub struct IntakeBatch {
 }
 
 impl IntakeBatch {
+    /// Octets of all its mails.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let size = |mail: &FetchedMail| match &mail.content {
+            Content::Whole(bytes) | Content::HeadersOnly { headers: bytes, .. } | Content::Short { bytes, .. } => {
+                bytes.len()
+            }
+        };
+        self.mails.iter().map(size).fold(0, usize::saturating_add)
+    }
+
     /// The same without the mails' bytes, for the transaction.
     #[must_use]
     pub fn without_mails(mut self) -> Self {

@@ -165,6 +165,7 @@ impl Desk {
     pub fn batch(&self, mailbox: &str, uid: u32, raw: &[u8], old: bool) -> IntakeBatch {
         IntakeBatch {
             cursor: self.cursor(mailbox, uid),
+            moved_from: None,
             mails: vec![FetchedMail { uid, internal_date_ms: Some(1), old, content: Content::Whole(raw.to_vec()) }],
             gaps: Vec::new(),
             gaps_closed: Vec::new(),
@@ -200,7 +201,7 @@ impl Desk {
                     assert!(self.flow.data_started(row.id, row.attempt).await.expect("start"));
                     let settlement = Settlement::Sent { reply: "250 ok".to_owned() };
                     self.flow.settle(row.id, row.attempt, settlement).await.expect("settle");
-                    all.push(sent(row));
+                    all.push(self.sent(row).await);
                 }
             }
         }
@@ -209,7 +210,22 @@ impl Desk {
 
     /// Claims without sending.
     pub async fn claims(&self) -> Vec<Sent> {
-        self.flow.claim("support", 100, 60_000).await.expect("claim").into_iter().map(sent).collect()
+        let mut all = Vec::new();
+        for row in self.flow.claim("support", 100, 60_000).await.expect("claim") {
+            all.push(self.sent(row).await);
+        }
+        all
+    }
+
+    async fn sent(&self, row: Claimed) -> Sent {
+        let raw = self.flow.content(row.id).await.expect("the mail");
+        Sent {
+            id: row.id,
+            attempt: row.attempt,
+            recipient: row.recipient,
+            reverse_path: row.reverse_path,
+            letter: Letter { raw, path: std::path::PathBuf::new() },
+        }
     }
 
     pub async fn cases(&self) -> Vec<Whole> {
@@ -237,16 +253,6 @@ impl Desk {
 pub fn passed(from: &str) -> String {
     let domain = from.rsplit('@').next().expect("a domain").trim_end_matches('>');
     format!("Authentication-Results: mx.shop.example; dmarc=pass header.from={domain}\r\n")
-}
-
-fn sent(row: Claimed) -> Sent {
-    Sent {
-        id: row.id,
-        attempt: row.attempt,
-        recipient: row.recipient,
-        reverse_path: row.reverse_path,
-        letter: Letter { raw: row.bytes, path: std::path::PathBuf::new() },
-    }
 }
 
 /// What went to this address.

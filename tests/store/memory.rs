@@ -37,7 +37,7 @@ async fn cursors_gaps_and_errands() {
         for (uid, after) in
             [(1, After::Keep), (2, After::Seen), (3, After::Move("Täglich".to_owned())), (4, After::Keyword)]
         {
-            cursors::add_errand(&mut transaction, &cursor(9), uid, &after).await.expect("an errand");
+            cursors::add_errands(&mut transaction, &cursor(9), &[uid], &after).await.expect("an errand");
         }
         transaction.commit().await.expect("commit");
         assert_eq!(store.cursor("support", "INBOX/Täglich").await.expect("read"), Some(cursor(u32::MAX)), "{url}");
@@ -197,5 +197,23 @@ async fn two_senders_at_once_never_get_the_same_row() {
         all.sort_unstable();
         all.dedup();
         assert_eq!((claimed, all.len()), (200, 200), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_moves_only_from_where_it_stands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("a_cursor_moves_only_from_where_it_stands", folder.path()).await {
+        let mut transaction = store.begin().await.expect("begin");
+        cursors::set_cursor(&mut transaction, &cursor(10)).await.expect("a cursor");
+        cursors::move_cursor(&mut transaction, &cursor(20), 10).await.expect("moved");
+        for (to, from) in [(30, 10), (30, 21)] {
+            let skipped = cursors::move_cursor(&mut transaction, &cursor(to), from).await;
+            assert!(skipped.is_err(), "{url}: a batch behind one that was not committed");
+        }
+        let other = Cursor { uidvalidity: 1, ..cursor(30) };
+        assert!(cursors::move_cursor(&mut transaction, &other, 20).await.is_err(), "{url}: another epoch");
+        transaction.commit().await.expect("commit");
+        assert_eq!(store.cursor("support", "INBOX/Täglich").await.expect("read"), Some(cursor(20)), "{url}");
     }
 }

@@ -127,7 +127,8 @@ async fn sending(script: &[Does]) -> (Desk, Shared, watch::Sender<bool>, tokio::
         read_ms: 0,
     };
     let mails = vec![FetchedMail { uid: 1, internal_date_ms: None, old: false, content: Content::Whole(mail.into()) }];
-    let batch = IntakeBatch { cursor, mails, gaps: Vec::new(), gaps_closed: Vec::new(), after: After::Keep };
+    let batch =
+        IntakeBatch { cursor, moved_from: None, mails, gaps: Vec::new(), gaps_closed: Vec::new(), after: After::Keep };
     desk.flow.intake(batch).await.expect("intake");
     let (stop, stopped) = watch::channel(false);
     let settings = Settings::of(&desk.config, &desk.account);

@@ -1,0 +1,175 @@
+//! One event of a group: look up, decide, and hand over what follows.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sqlx::AnyConnection;
+
+use crate::clock;
+use crate::desk::policy::Policy;
+use crate::desk::{Decision, Event, Keys, ROUNDS_MAX, Step, View, What, decide};
+use crate::store::events::{self, Happened};
+use crate::store::pending::{EntryRef, Pending};
+use crate::store::quarantine::{self, Quarantined};
+use crate::store::shelf::Shelf;
+use crate::store::{commit, load};
+
+use super::Handled;
+use super::prepare::{Broken, Prepared};
+
+/// What a group of events shares.
+pub(super) struct Deciding<'a> {
+    pub policy: &'a Policy,
+    pub shelf: Shelf,
+    pub pending: Pending,
+}
+
+impl Deciding<'_> {
+    /// Handles one event; `true` if mails were queued.
+    pub async fn one(
+        &mut self,
+        connection: &mut AnyConnection,
+        prepared: &Prepared,
+    ) -> Result<(Handled, bool), Failure> {
+        if self.shelf.is_handled(prepared.id()) {
+            let because = "this event was handled before".to_owned();
+            return Ok((Handled { event: prepared.id().to_owned(), outcome: "repeated".to_owned(), because }, false));
+        }
+        let event = match &prepared.event {
+            Ok(event) => event,
+            Err(broken) => {
+                self.shelf.decided(&broken.id, None, &[]);
+                return Ok((put_aside(connection, &mut self.pending, broken, prepared.raw()).await?, false));
+            }
+        };
+        let decision = self.decision(connection, event).await?;
+        let told = commit::commit(connection, &mut self.pending, &event.id, event.at_ms, &decision).await?;
+        self.record(event, &decision, prepared, told.first_entry);
+        let content = match &event.what {
+            What::Arrived(arrival) => Some(arrival.mail.content_hash),
+            _ => None,
+        };
+        self.shelf.decided(&event.id, content, &decision.effects);
+        let because = format!("{} ({})", decision.because, decision.rule);
+        let handled = Handled { event: event.id.clone(), outcome: decision.outcome.word().to_owned(), because };
+        Ok((handled, told.queued))
+    }
+
+    async fn decision(&mut self, connection: &mut AnyConnection, event: &Event) -> Result<Decision, Failure> {
+        let mut view = View::default();
+        for _ in 0..ROUNDS_MAX {
+            match guarded(|| decide(event, &view, self.policy))? {
+                Step::Done(decision) => return Ok(decision),
+                Step::Need(keys) => {
+                    let keys = self.shelf.answer(keys, &mut view);
+                    if self.would_miss(&keys) {
+                        self.pending.flush(connection).await?;
+                    }
+                    load::load(connection, &keys, &mut view, self.policy, event.at_ms).await?;
+                }
+            }
+        }
+        Err(Failure::Panic("no decision after all rounds".to_owned()))
+    }
+
+    /// Would a look-up miss rows that are not written yet?
+    fn would_miss(&self, keys: &Keys) -> bool {
+        let only_cases = Keys { cases: keys.cases.clone(), ..Keys::default() } == *keys;
+        keys.cases.iter().any(|case| self.pending.holds(*case)) || (!only_cases && !self.pending.is_empty())
+    }
+
+    fn record(&mut self, event: &Event, decision: &Decision, prepared: &Prepared, entry: Option<EntryRef>) {
+        let kind = match &event.what {
+            What::Arrived(_) => "arrived",
+            What::Undeliverable(_) => "undeliverable",
+            What::Staffed(_) => "staffed",
+            What::OldMail { .. } => "old_mail",
+        };
+        let happened = Happened {
+            id: &event.id,
+            at_ms: event.at_ms,
+            kind,
+            outcome: decision.outcome.word(),
+            rule: decision.rule,
+            because: &decision.because,
+            case: decision.case,
+        };
+        events::add(&mut self.pending, &happened);
+        if let What::Arrived(arrival) = &event.what {
+            let content = (prepared.raw(), prepared.blobs.as_slice());
+            events::add_mail(&mut self.pending, &happened, arrival, decision, content, entry);
+        }
+    }
+}
+
+/// Work that must not take others down with it.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failure::Panic("deciding panicked".to_owned()))
+}
+
+/// Puts a mail into quarantine, whole.
+pub(super) async fn put_aside(
+    connection: &mut AnyConnection,
+    pending: &mut Pending,
+    broken: &Broken,
+    raw: &[u8],
+) -> sqlx::Result<Handled> {
+    let now = clock::now_ms();
+    let row = Quarantined {
+        id: 0,
+        event_id: broken.id.clone(),
+        mailbox: broken.mailbox.clone(),
+        at_ms: now,
+        reason: broken.reason.clone(),
+        size_bytes: i64::try_from(raw.len()).unwrap_or(i64::MAX),
+        old: broken.old,
+    };
+    quarantine::put(connection, &row, raw).await?;
+    let happened = Happened {
+        id: &broken.id,
+        at_ms: now,
+        kind: "arrived",
+        outcome: "quarantined",
+        rule: "G3",
+        because: &broken.reason,
+        case: None,
+    };
+    events::add(pending, &happened);
+    let (event, because) = (broken.id.clone(), broken.reason.clone());
+    Ok(Handled { event, outcome: "quarantined".to_owned(), because })
+}
+
+/// Why an event could not be handled.
+pub(super) enum Failure {
+    Store(sqlx::Error),
+    Panic(String),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Failure::Store(error)
+    }
+}
+
+impl Failure {
+    pub fn words(&self) -> String {
+        match self {
+            Failure::Store(error) => format!("it could not be stored: {error}"),
+            Failure::Panic(words) => words.clone(),
+        }
+    }
+}
+
+/// Is it the database that fails (locked, full, gone), rather than this event's data?
+pub(super) fn is_the_stores(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => {
+            let data = database.code().is_some_and(|code| code.starts_with("22") && code.len() == 5);
+            !data
+                && !database.is_unique_violation()
+                && !database.is_foreign_key_violation()
+                && !database.is_check_violation()
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => false,
+        _ => true,
+    }
+}
