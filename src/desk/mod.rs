@@ -73,7 +73,8 @@ pub struct Arrival {
     pub mail: Incoming,
     /// Its new words, as a customer's mail is read.
     pub reading: Reading,
-    /// Its new words, as an agent's mail is read: what of it may leave (R43).
+    /// Its new words, as an agent's mail is read: what of it may leave (R43); empty where neither an agent wrote it nor
+    /// an agent's token is in it.
     pub agent_reading: Reading,
     /// New words as sanitised HTML, images by `cid:` only; empty if there is no HTML.
     pub clean_html: String,

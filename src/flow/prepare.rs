@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::desk::policy::Policy;
-use crate::desk::token::{CaseKey, Found};
+use crate::desk::routing::agent_by_address;
+use crate::desk::token::{CaseKey, Class, Found, Token};
 use crate::desk::{Arrival, Event, What};
 use crate::mail::references::ancestors;
 use crate::mail::render::{Part, encode_blob};
@@ -159,14 +160,14 @@ async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Resu
             .context("reading mail")?;
         let mut with_texts = Vec::with_capacity(read.len());
         for (piece, mail) in read {
-            let texts = match &mail {
-                Ok(mail) => texts(store, policy, mail).await?,
-                Err(_) => KnownTexts::default(),
+            let background = match &mail {
+                Ok(mail) => background(store, policy, mail).await?,
+                Err(_) => Background::default(),
             };
-            with_texts.push((piece, mail, texts));
+            with_texts.push((piece, mail, background));
         }
         let done = tokio::task::spawn_blocking(move || {
-            with_texts.into_iter().map(|(piece, mail, texts)| finish(piece, mail, &texts)).collect::<Vec<_>>()
+            with_texts.into_iter().map(|(piece, mail, background)| finish(piece, mail, &background)).collect::<Vec<_>>()
         })
         .await
         .context("reading mail")?;
@@ -194,28 +195,40 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// What was said in the cases that this mail may belong to.
-async fn texts(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::Result<KnownTexts> {
+/// What a mail is read against.
+#[derive(Default)]
+struct Background {
+    /// What was said in the cases that it may belong to.
+    texts: KnownTexts,
+    /// An agent may have written it.
+    of_agent: bool,
+}
+
+async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::Result<Background> {
     let mailboxes: Vec<_> = policy.mailboxes.values().collect();
     let ids = ancestors(mail);
     let in_addresses = mail.recipients().filter_map(|a| policy.keys.read_address(a, &mailboxes));
     let in_ids = ids.iter().filter_map(|id| policy.keys.read_message_id(id));
-    let cases: BTreeSet<CaseKey> = in_addresses
+    let tokens: Vec<Token> = in_addresses
         .chain(in_ids)
         .filter_map(|found| match found {
-            Found::Good(token) => Some(token.case),
+            Found::Good(token) => Some(token),
             Found::Forged => None,
         })
         .collect();
+    let of_agent = tokens.iter().any(|t| t.class == Class::Agent)
+        || mail.from.iter().any(|from| agent_by_address(policy, &from.address).is_some());
+    let cases: BTreeSet<CaseKey> = tokens.iter().map(|t| t.case).collect();
     if cases.is_empty() && ids.is_empty() {
-        return Ok(KnownTexts::default());
+        return Ok(Background { texts: KnownTexts::default(), of_agent });
     }
     let mut reader = store.reader().acquire().await.context("read the texts of a case")?;
-    known_texts(&mut reader, &cases, &ids).await.context("read the texts of a case")
+    let texts = known_texts(&mut reader, &cases, &ids).await.context("read the texts of a case")?;
+    Ok(Background { texts, of_agent })
 }
 
-fn finish(piece: Piece, mail: Result<Incoming, String>, texts: &KnownTexts) -> Prepared {
-    let read = mail.and_then(|mail| guarded(|| arrival(&piece, mail, texts)));
+fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background) -> Prepared {
+    let read = mail.and_then(|mail| guarded(|| arrival(&piece, mail, background)));
     match read {
         Ok((arrival, blobs)) => Prepared {
             event: Ok(Event { id: piece.id, at_ms: piece.at_ms, what: What::Arrived(Box::new(arrival)) }),
@@ -230,12 +243,14 @@ fn finish(piece: Piece, mail: Result<Incoming, String>, texts: &KnownTexts) -> P
     }
 }
 
-fn arrival(piece: &Piece, mail: Incoming, texts: &KnownTexts) -> (Arrival, Vec<(String, Vec<u8>)>) {
+fn arrival(piece: &Piece, mail: Incoming, background: &Background) -> (Arrival, Vec<(String, Vec<u8>)>) {
+    let texts = &background.texts;
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
     let known = Known { ours: &internal, shared: &shared };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
-    let agent_reading: Reading = read_agent(&mail.text, mail.html.as_deref(), &known);
+    let agent_reading: Reading =
+        if background.of_agent { read_agent(&mail.text, mail.html.as_deref(), &known) } else { Reading::default() };
     let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
     let mut parts = Vec::new();
     let mut blobs = Vec::new();

@@ -110,7 +110,7 @@ impl Writer {
         transaction: &mut Transaction<'static, Any>,
         events: &[Prepared],
     ) -> anyhow::Result<(Vec<Handled>, bool)> {
-        if let Some(done) = self.under_savepoint(transaction, events).await?.ok() {
+        if let Ok(done) = self.under_savepoint(transaction, events).await? {
             return Ok(done);
         }
         let mut all = (Vec::with_capacity(events.len()), false);
