@@ -8,6 +8,7 @@ mod deciding;
 pub mod explain;
 pub mod lane;
 pub mod prepare;
+mod steps;
 mod writer;
 
 use std::sync::Arc;
@@ -19,10 +20,11 @@ use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::{Event, What};
 use crate::store::Store;
-use crate::store::types::{AccountState, Claimed, Cursor, Errand, Gap, IntakeBatch, Settlement};
+use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Settlement};
 
 use prepare::Prepared;
-use writer::{Urgent, Work};
+use steps::{Claim, Urgent};
+use writer::Work;
 
 /// Batches that wait for the writer; the edges wait beyond that.
 const WORK_WAITING_MAX: usize = 4;
@@ -155,7 +157,7 @@ impl Flow {
     /// The store's.
     pub async fn claim(&self, mailbox: &str, limit: u32, lease_ms: i64) -> anyhow::Result<Vec<Claimed>> {
         let mailbox = mailbox.to_owned();
-        self.ask(|answer| Urgent::Claim { mailbox, limit, lease_ms, answer }).await
+        self.ask(|waiting| Urgent::Claim(Claim { mailbox, limit, lease_ms }, waiting)).await
     }
 
     /// Commits that DATA has begun. `false`: the lease was lost, the mail must not be sent.
@@ -163,7 +165,7 @@ impl Flow {
     /// # Errors
     /// The store's.
     pub async fn data_started(&self, id: i64, attempt: i64) -> anyhow::Result<bool> {
-        self.ask(|answer| Urgent::DataStarted { id, attempt, answer }).await
+        self.ask(|waiting| Urgent::DataStarted((id, attempt), waiting)).await
     }
 
     /// The message of an outbox row.
@@ -194,7 +196,7 @@ impl Flow {
         settlement: Settlement,
     ) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
         let (answer, answered) = oneshot::channel();
-        let settle = Urgent::Settle { id, attempt, settlement, answer };
+        let settle = Urgent::Settle(Ended { id, attempt, settlement }, answer);
         self.urgent.send(settle).await.context("the writer has ended")?;
         Ok(answered)
     }
@@ -204,7 +206,7 @@ impl Flow {
     /// # Errors
     /// The store's.
     pub async fn probe(&self) -> anyhow::Result<()> {
-        self.ask(|answer| Urgent::Probe { answer }).await
+        self.ask(Urgent::Probe).await
     }
 
     /// Changes when rows were queued.

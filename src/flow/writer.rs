@@ -1,4 +1,4 @@
-//! The one writer: takes batches and outbox steps, the latter first, and commits them in groups.
+//! The one writer: takes outbox steps and batches, the former first, and commits them in groups.
 
 use std::sync::Arc;
 
@@ -9,16 +9,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::desk::policy::Policy;
-use crate::desk::{Event, Keys, Undeliverable, View, What, routing};
+use crate::desk::{Event, Keys, View, What, routing};
 use crate::failpoint;
 use crate::store::pending::Pending;
 use crate::store::shelf::Shelf;
-use crate::store::types::{Claimed, IntakeBatch, Settlement};
-use crate::store::{Store, cursors, events, outbox, quarantine};
+use crate::store::types::IntakeBatch;
+use crate::store::{Store, cursors, quarantine};
 
 use super::Handled;
 use super::deciding::{Deciding, Failure, guarded, is_the_stores, put_aside};
 use super::prepare::{Broken, Prepared};
+use super::steps::Urgent;
 
 /// Outbox steps in one commit.
 const URGENT_GROUP_MAX: usize = 64;
@@ -31,22 +32,6 @@ pub(super) struct Work {
     /// Quarantined mails that these events replay.
     pub replayed: Vec<i64>,
     pub answer: oneshot::Sender<anyhow::Result<Vec<Handled>>>,
-}
-
-/// A step of the outbox.
-#[derive(Debug)]
-pub(super) enum Urgent {
-    Claim { mailbox: String, limit: u32, lease_ms: i64, answer: oneshot::Sender<anyhow::Result<Vec<Claimed>>> },
-    DataStarted { id: i64, attempt: i64, answer: oneshot::Sender<anyhow::Result<bool>> },
-    Probe { answer: oneshot::Sender<anyhow::Result<()>> },
-    Settle { id: i64, attempt: i64, settlement: Settlement, answer: oneshot::Sender<anyhow::Result<()>> },
-}
-
-/// An answer that is given after the commit.
-enum Answer {
-    Claimed(oneshot::Sender<anyhow::Result<Vec<Claimed>>>, Vec<Claimed>),
-    Started(oneshot::Sender<anyhow::Result<bool>>, bool),
-    Settled(oneshot::Sender<anyhow::Result<()>>),
 }
 
 pub(super) struct Writer {
@@ -105,7 +90,7 @@ impl Writer {
 
     /// A group of events under one savepoint; if one of them makes us fail, each under its own. An error of the
     /// database itself fails the batch; an error of an event's own making puts it into quarantine.
-    async fn group(
+    pub(super) async fn group(
         &self,
         transaction: &mut Transaction<'static, Any>,
         events: &[Prepared],
@@ -192,96 +177,6 @@ impl Writer {
         let handled = handled.context("put a mail into quarantine")?;
         pending.flush(connection).await.context("record an event")?;
         Ok(handled)
-    }
-
-    /// Outbox steps, all in one commit.
-    async fn steps(&self, group: Vec<Urgent>) {
-        let mut answers = Vec::with_capacity(group.len());
-        let mut rest = group.into_iter();
-        let done: anyhow::Result<()> = async {
-            let mut transaction = self.store.begin().await.context("begin a transaction")?;
-            for step in rest.by_ref() {
-                self.step(&mut transaction, step, &mut answers).await?;
-            }
-            failpoint::hit("steps.before_commit");
-            transaction.commit().await.context("commit outbox steps")
-        }
-        .await;
-        let failed = done.err().map(|e| format!("{e:#}"));
-        for answer in answers {
-            answer.give(failed.as_deref());
-        }
-        if let Some(reason) = failed {
-            for step in rest {
-                step.refuse(&reason);
-            }
-            tracing::error!(reason, "outbox steps could not be committed");
-        }
-    }
-
-    async fn step(
-        &self,
-        transaction: &mut Transaction<'static, Any>,
-        step: Urgent,
-        answers: &mut Vec<Answer>,
-    ) -> anyhow::Result<()> {
-        let now = clock::now_ms();
-        match step {
-            Urgent::Claim { mailbox, limit, lease_ms, answer } => {
-                match outbox::claim(transaction, &mailbox, limit, lease_ms, now).await {
-                    Ok(claimed) => answers.push(Answer::Claimed(answer, claimed)),
-                    Err(error) => {
-                        answers.push(Answer::Claimed(answer, Vec::new()));
-                        return Err(anyhow::Error::new(error).context("claim outbox rows"));
-                    }
-                }
-            }
-            Urgent::DataStarted { id, attempt, answer } => {
-                let started = outbox::data_started(transaction, id, attempt, now).await;
-                answers.push(Answer::Started(answer, matches!(started, Ok(true))));
-                started.context("mark that DATA has begun")?;
-            }
-            Urgent::Probe { answer } => {
-                answers.push(Answer::Settled(answer));
-                events::probe(transaction).await.context("write to the database")?;
-            }
-            Urgent::Settle { id, attempt, settlement, answer } => {
-                answers.push(Answer::Settled(answer));
-                let settled = outbox::settle(transaction, id, attempt, &settlement, now).await.context("settle")?;
-                if let (true, Settlement::Failed { status, reply }) = (settled, settlement) {
-                    let what = What::Undeliverable(Undeliverable { delivery: id, status, diagnostic: reply });
-                    let event = Event { id: format!("outbox/{id}/{attempt}/failed"), at_ms: now, what };
-                    let (_, rings) = self.group(transaction, &[Prepared::bare(event)]).await?;
-                    if rings {
-                        self.bell.send_replace(());
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Answer {
-    fn give(self, failed: Option<&str>) {
-        let error = failed.map(|reason| anyhow::anyhow!("{reason}"));
-        // A sender that no longer waits finds its row again when the lease ends.
-        match self {
-            Answer::Claimed(answer, claimed) => drop(answer.send(error.map_or(Ok(claimed), Err))),
-            Answer::Started(answer, started) => drop(answer.send(error.map_or(Ok(started), Err))),
-            Answer::Settled(answer) => drop(answer.send(error.map_or(Ok(()), Err))),
-        }
-    }
-}
-
-impl Urgent {
-    fn refuse(self, reason: &str) {
-        let error = anyhow::anyhow!("{reason}");
-        match self {
-            Urgent::Claim { answer, .. } => drop(answer.send(Err(error))),
-            Urgent::DataStarted { answer, .. } => drop(answer.send(Err(error))),
-            Urgent::Probe { answer } | Urgent::Settle { answer, .. } => drop(answer.send(Err(error))),
-        }
     }
 }
 

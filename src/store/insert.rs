@@ -8,7 +8,7 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 /// Rows in one statement, largest first: few different statements, so that all stay prepared. Larger ones gain nothing:
 /// SQLite looks each parameter up by a walk over all of the statement's.
-const CHUNKS: [usize; 3] = [16, 4, 1];
+const CHUNKS: [usize; 5] = [16, 8, 4, 2, 1];
 
 /// A value of a row.
 #[derive(Debug, Clone)]
@@ -41,15 +41,7 @@ pub struct Insert {
 
 impl Insert {
     fn sql(&self, rows: usize, width: usize) -> String {
-        let mut sql = format!("INSERT INTO {} VALUES ", self.into);
-        for number in 0..rows {
-            if number > 0 {
-                sql.push_str(", ");
-            }
-            renumber(self.row, number.saturating_mul(width), &mut sql);
-        }
-        sql.push_str(self.tail);
-        sql
+        format!("INSERT INTO {} VALUES {}{}", self.into, repeated(self.row, rows, width), self.tail)
     }
 
     /// Writes all rows.
@@ -87,6 +79,18 @@ fn id(row: &AnyRow) -> sqlx::Result<i64> {
     super::rows::number(row, "id")
 }
 
+/// A row as SQL, so many times, each with placeholders of its own.
+pub(super) fn repeated(row: &str, times: usize, width: usize) -> String {
+    let mut sql = String::new();
+    for number in 0..times {
+        if number > 0 {
+            sql.push_str(", ");
+        }
+        renumber(row, number.saturating_mul(width), &mut sql);
+    }
+    sql
+}
+
 /// `$1` becomes `$(1 + by)`.
 fn renumber(row: &str, by: usize, into: &mut String) {
     let mut rest = row;
@@ -102,7 +106,8 @@ fn renumber(row: &str, by: usize, into: &mut String) {
     into.push_str(rest);
 }
 
-fn chunks(rows: Vec<Row>) -> impl Iterator<Item = Vec<Row>> {
+/// Rows in groups of few different sizes.
+pub(super) fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     let mut rest = rows.into_iter();
     std::iter::from_fn(move || {
         let left = rest.len();
@@ -137,6 +142,6 @@ mod tests {
              RETURNING id"
         );
         let sizes: Vec<usize> = chunks(vec![vec![Value::Number(1)]; 70]).map(|c| c.len()).collect();
-        assert_eq!(sizes, [16, 16, 16, 16, 4, 1, 1]);
+        assert_eq!(sizes, [16, 16, 16, 16, 4, 2]);
     }
 }

@@ -87,10 +87,15 @@ impl Store {
             AnyPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(std::time::Duration::from_secs(120))
+                // a file does not go away like a server, and each look costs as much as a statement
+                .test_before_acquire(!sqlite)
                 // a COMMIT that fails on a full disk leaves the connection at a depth it never leaves again
                 .before_acquire(|connection, _| {
                     Box::pin(async move {
-                        connection.ping().await?;
+                        if connection.is_in_transaction() {
+                            // a rollback may still be on its way to the connection's thread
+                            connection.ping().await?;
+                        }
                         Ok(!connection.is_in_transaction())
                     })
                 })

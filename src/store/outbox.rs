@@ -7,9 +7,10 @@ use crate::desk::Purpose;
 use crate::mail::render::{encode_blob, splice};
 
 use super::Store;
+use super::insert::{chunks, repeated};
 use super::load::placeholders;
 use super::rows;
-use super::types::{Claimed, Settlement};
+use super::types::{Claimed, Ended, Settlement};
 
 /// A message with attachments, or with more octets than this of its own, is sent alone.
 const HEAVY_BYTES_MIN: i64 = 512 * 1024;
@@ -129,58 +130,73 @@ async fn blob(connection: &mut AnyConnection, id: &str) -> sqlx::Result<Vec<u8>>
     rows::bytes(&row, "content")
 }
 
-/// DATA has begun: from here on a row without an answer is uncertain. `false` if the lease was lost.
+/// DATA of these rows and attempts has begun: from here on a row without an answer is uncertain. Returns the rows whose
+/// lease was not lost.
 ///
 /// # Errors
 /// The database's.
-pub async fn data_started(connection: &mut AnyConnection, id: i64, attempt: i64, now_ms: i64) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "UPDATE outbox SET data_started = 1 WHERE id = $1 AND attempt = $2 AND state = 'sending' AND lease_until > $3",
-    )
-    .bind(id)
-    .bind(attempt)
-    .bind(now_ms)
-    .execute(&mut *connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
+pub async fn data_started(
+    connection: &mut AnyConnection,
+    starts: &[(i64, i64)],
+    now_ms: i64,
+) -> sqlx::Result<Vec<i64>> {
+    let mut started = Vec::with_capacity(starts.len());
+    for chunk in chunks(starts.to_vec()) {
+        let sql = format!(
+            "UPDATE outbox SET data_started = 1 FROM (VALUES {}) AS given
+             WHERE outbox.id = given.column1 AND outbox.attempt = given.column2 AND state = 'sending'
+               AND lease_until > $1 RETURNING outbox.id",
+            repeated("($2, $3)", chunk.len(), 2)
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(now_ms);
+        let query = chunk.into_iter().fold(query, |query, (id, attempt)| query.bind(id).bind(attempt));
+        started.extend(ids(&query.fetch_all(&mut *connection).await?)?);
+    }
+    Ok(started)
 }
 
-/// Ends an attempt. `false` if the lease was lost to somebody else meanwhile: then nothing changes.
+/// Ends attempts. Returns the rows that were still theirs; the others were lost to somebody else meanwhile, and nothing
+/// of them changes.
 ///
 /// # Errors
 /// The database's.
-pub async fn settle(
-    connection: &mut AnyConnection,
-    id: i64,
-    attempt: i64,
-    settlement: &Settlement,
-    now_ms: i64,
-) -> sqlx::Result<bool> {
-    let (state, status, reply, next, ended, uncertain, refund) = match settlement {
+pub async fn settle(connection: &mut AnyConnection, ended: &[&Ended], now_ms: i64) -> sqlx::Result<Vec<i64>> {
+    let mut settled = Vec::with_capacity(ended.len());
+    for chunk in chunks(ended.to_vec()) {
+        let sql = format!(
+            "UPDATE outbox SET state = given.column3, status = given.column4, last_reply = given.column5,
+                               next_attempt_at = given.column6, ended_at = given.column7,
+                               uncertain = uncertain + given.column8, attempts = attempts - given.column9,
+                               lease_until = 0
+             FROM (VALUES {}) AS given
+             WHERE outbox.id = given.column1 AND outbox.attempt = given.column2
+               AND outbox.state IN ('sending', 'uncertain') RETURNING outbox.id",
+            repeated("($1, $2, $3, $4, $5, $6, $7, $8, $9)", chunk.len(), 9)
+        );
+        let query = chunk.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, ended| {
+            let (state, status, reply, next_ms, ended_ms, uncertain, refund) = words(&ended.settlement, now_ms);
+            let query = query.bind(ended.id).bind(ended.attempt).bind(state).bind(status.to_owned());
+            query.bind(reply.to_owned()).bind(next_ms).bind(ended_ms).bind(uncertain).bind(refund)
+        });
+        settled.extend(ids(&query.fetch_all(&mut *connection).await?)?);
+    }
+    Ok(settled)
+}
+
+/// State, enhanced status, reply, next attempt, end, times uncertain, attempts that do not count.
+fn words(settlement: &Settlement, now_ms: i64) -> (&'static str, &str, &str, i64, Option<i64>, i64, i64) {
+    match settlement {
         Settlement::Sent { reply } => ("sent", "2.0.0", reply, now_ms, Some(now_ms), 0, 0),
         Settlement::Retry { at_ms, reply } => ("queued", "", reply, *at_ms, None, 0, 0),
-        Settlement::Failed { status, reply } => ("failed", status.as_str(), reply, now_ms, Some(now_ms), 0, 0),
+        Settlement::Failed { status, reply } => ("failed", status, reply, now_ms, Some(now_ms), 0, 0),
         Settlement::Uncertain { at_ms: Some(at_ms), reply } => ("uncertain", "", reply, *at_ms, None, 1, 0),
         Settlement::Uncertain { at_ms: None, reply } => ("held", "", reply, now_ms, None, 1, 0),
         Settlement::Returned { at_ms, reply } => ("queued", "", reply, *at_ms, None, 0, 1),
-    };
-    let done = sqlx::query(
-        "UPDATE outbox SET state = $1, status = $2, last_reply = $3, next_attempt_at = $4, ended_at = $5,
-                           uncertain = uncertain + $6, attempts = attempts - $7, lease_until = 0
-         WHERE id = $8 AND attempt = $9 AND state IN ('sending', 'uncertain')",
-    )
-    .bind(state)
-    .bind(status.to_owned())
-    .bind(reply.clone())
-    .bind(next)
-    .bind(ended)
-    .bind(i64::from(uncertain))
-    .bind(i64::from(refund))
-    .bind(id)
-    .bind(attempt)
-    .execute(&mut *connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    }
+}
+
+fn ids(rows: &[AnyRow]) -> sqlx::Result<Vec<i64>> {
+    rows.iter().map(|row| rows::number(row, "id")).collect()
 }
 
 /// The whole message of a row, CRLF line ends, the same at every attempt.

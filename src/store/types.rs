@@ -106,6 +106,17 @@ pub struct Claimed {
     pub uncertain_count: i64,
 }
 
+/// An attempt that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Row id.
+    pub id: i64,
+    /// Number of the attempt.
+    pub attempt: i64,
+    /// How.
+    pub settlement: Settlement,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {

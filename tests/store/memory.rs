@@ -1,6 +1,6 @@
 //! What is stored is there again, and only one sender gets a row.
 
-use yesreply::store::types::{AccountState, After, Cursor, Gap, GapState, Settlement};
+use yesreply::store::types::{AccountState, After, Claimed, Cursor, Ended, Gap, GapState, Settlement};
 use yesreply::store::{Store, cursors, outbox, quarantine};
 
 use crate::both;
@@ -148,10 +148,11 @@ async fn a_row_is_in_one_hand_until_its_lease_ends() {
         assert!(claim(10, 30).await.is_empty());
 
         let mut transaction = store.begin().await.expect("begin");
-        let begun = outbox::data_started(&mut transaction, first[0].id, first[0].attempt, 40).await.expect("start");
-        assert!(begun, "{url}");
-        let late = outbox::data_started(&mut transaction, first[1].id, first[1].attempt, 5_000).await.expect("start");
-        assert!(!late, "a lease that has ended is lost");
+        let row = |claimed: &Claimed| (claimed.id, claimed.attempt);
+        let begun = outbox::data_started(&mut transaction, &[row(&first[0])], 40).await.expect("start");
+        assert_eq!(begun, [first[0].id], "{url}");
+        let late = outbox::data_started(&mut transaction, &[row(&first[1])], 5_000).await.expect("start");
+        assert!(late.is_empty(), "a lease that has ended is lost");
         transaction.commit().await.expect("commit");
 
         let again = claim(10, 6_000).await;
@@ -161,12 +162,17 @@ async fn a_row_is_in_one_hand_until_its_lease_ends() {
         assert_eq!(again.iter().filter(|c| c.uncertain_count > 0).count(), 1, "the others were never sent");
 
         let mut transaction = store.begin().await.expect("begin");
-        let sent = Settlement::Sent { reply: "250".to_owned() };
-        assert!(
-            !outbox::settle(&mut transaction, first[2].id, first[2].attempt, &sent, 1).await.expect("settle"),
-            "fenced"
-        );
-        assert!(outbox::settle(&mut transaction, again[0].id, again[0].attempt, &sent, 1).await.expect("settle"));
+        let sent = |claimed: &Claimed| Ended {
+            id: claimed.id,
+            attempt: claimed.attempt,
+            settlement: Settlement::Sent { reply: "250".to_owned() },
+        };
+        let ends = [sent(&first[2]), sent(&again[0]), sent(&again[5])];
+        let mut settled = outbox::settle(&mut transaction, &ends.iter().collect::<Vec<_>>(), 1).await.expect("settle");
+        settled.sort_unstable();
+        let mut theirs = vec![again[0].id, again[5].id];
+        theirs.sort_unstable();
+        assert_eq!(settled, theirs, "{url}: an attempt that lost its lease changes nothing");
         transaction.commit().await.expect("commit");
     }
 }
