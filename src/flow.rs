@@ -20,7 +20,7 @@ use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::{Event, What};
 use crate::store::Store;
-use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Settlement};
+use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
 
 use prepare::Prepared;
 use steps::{Claim, Urgent};
@@ -92,8 +92,9 @@ impl Flow {
     /// # Errors
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
-        let prepared = prepare::batch(&self.store, &self.policy, &batch).await?;
-        let committed = self.queue(prepared, Some(batch.without_mails()), Vec::new()).await?;
+        let (mails, progress) = batch.split();
+        let prepared = prepare::batch(&self.store, &self.policy, &progress.cursor, mails).await?;
+        let committed = self.queue(prepared, Some(progress), Vec::new()).await?;
         self.taken_in(committed).await
     }
 
@@ -127,7 +128,7 @@ impl Flow {
     async fn submit(
         &self,
         events: Vec<Prepared>,
-        intake: Option<IntakeBatch>,
+        intake: Option<Progress>,
         replayed: Vec<i64>,
     ) -> anyhow::Result<Vec<Handled>> {
         self.queue(events, intake, replayed).await?.await.context("the writer has ended")?
@@ -137,7 +138,7 @@ impl Flow {
     async fn queue(
         &self,
         events: Vec<Prepared>,
-        intake: Option<IntakeBatch>,
+        intake: Option<Progress>,
         replayed: Vec<i64>,
     ) -> anyhow::Result<oneshot::Receiver<anyhow::Result<Vec<Handled>>>> {
         let (answer, answered) = oneshot::channel();

@@ -38,7 +38,7 @@ impl Deciding<'_> {
             Ok(event) => event,
             Err(broken) => {
                 self.shelf.decided(&broken.id, None, &[]);
-                return Ok((put_aside(connection, &mut self.pending, broken, prepared.raw()).await?, false));
+                return Ok((put_aside(connection, &mut self.pending, broken, &prepared.raw()).await?, false));
             }
         };
         let decision = self.decision(connection, event).await?;

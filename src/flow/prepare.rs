@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use anyhow::Context;
 use data_encoding::HEXLOWER;
@@ -19,8 +20,9 @@ use crate::mail::reply::{Known, Reading, read_agent, read_customer};
 use crate::mail::{Incoming, html, read};
 use crate::store::Store;
 use crate::store::load::{KnownTexts, known_texts};
+use crate::store::pending::Blob;
 use crate::store::quarantine::Quarantined;
-use crate::store::types::{Content, IntakeBatch};
+use crate::store::types::{Content, Cursor, FetchedMail};
 
 /// Octets that are parsed in one blocking piece of work.
 const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -31,9 +33,9 @@ pub struct Prepared {
     /// The event; `Err` says why the mail could not be read (a panic of ours).
     pub event: Result<Event, Broken>,
     /// The mail as it came, if it is one.
-    pub raw: Option<Vec<u8>>,
+    pub raw: Option<Arc<Vec<u8>>>,
     /// Attachments to store once.
-    pub blobs: Vec<(String, Vec<u8>)>,
+    pub blobs: Vec<Blob>,
 }
 
 /// A mail that made us fail.
@@ -67,8 +69,8 @@ impl Prepared {
 
     /// The mail as it came; empty if it is none.
     #[must_use]
-    pub fn raw(&self) -> &[u8] {
-        self.raw.as_deref().unwrap_or_default()
+    pub fn raw(&self) -> Arc<Vec<u8>> {
+        self.raw.clone().unwrap_or_default()
     }
 }
 
@@ -94,16 +96,20 @@ struct Piece {
 ///
 /// # Errors
 /// The store's, when texts of cases are looked up.
-pub async fn batch(store: &Store, policy: &Policy, batch: &IntakeBatch) -> anyhow::Result<Vec<Prepared>> {
-    let cursor = &batch.cursor;
+pub async fn batch(
+    store: &Store,
+    policy: &Policy,
+    cursor: &Cursor,
+    mails: Vec<FetchedMail>,
+) -> anyhow::Result<Vec<Prepared>> {
     let now = clock::now_ms();
     let mut pieces = Vec::new();
-    for mail in &batch.mails {
+    for mail in mails {
         let length = |raw: &[u8]| u64::try_from(raw.len()).unwrap_or_default();
-        let (raw, size_bytes, headers_only, broken) = match &mail.content {
-            Content::Whole(raw) => (raw.clone(), length(raw), false, None),
-            Content::HeadersOnly { headers, size_bytes } => (headers.clone(), *size_bytes, true, None),
-            Content::Short { bytes, reason } => (bytes.clone(), length(bytes), false, Some(reason.clone())),
+        let (size_bytes, raw, headers_only, broken) = match mail.content {
+            Content::Whole(raw) => (length(&raw), raw, false, None),
+            Content::HeadersOnly { headers, size_bytes } => (size_bytes, headers, true, None),
+            Content::Short { bytes, reason } => (length(&bytes), bytes, false, Some(reason)),
         };
         pieces.push(Piece {
             id: cursor.event_id(mail.uid),
@@ -232,18 +238,18 @@ fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background)
     match read {
         Ok((arrival, blobs)) => Prepared {
             event: Ok(Event { id: piece.id, at_ms: piece.at_ms, what: What::Arrived(Box::new(arrival)) }),
-            raw: Some(piece.raw),
+            raw: Some(Arc::new(piece.raw)),
             blobs,
         },
         Err(reason) => Prepared {
             event: Err(Broken { id: piece.id, mailbox: piece.mailbox, old: piece.old, reason }),
-            raw: Some(piece.raw),
+            raw: Some(Arc::new(piece.raw)),
             blobs: Vec::new(),
         },
     }
 }
 
-fn arrival(piece: &Piece, mail: Incoming, background: &Background) -> (Arrival, Vec<(String, Vec<u8>)>) {
+fn arrival(piece: &Piece, mut mail: Incoming, background: &Background) -> (Arrival, Vec<Blob>) {
     let texts = &background.texts;
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
@@ -254,16 +260,18 @@ fn arrival(piece: &Piece, mail: Incoming, background: &Background) -> (Arrival, 
     let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
     let mut parts = Vec::new();
     let mut blobs = Vec::new();
-    for attachment in &mail.attachments {
-        let id = HEXLOWER.encode(&Sha256::digest(&attachment.content));
-        blobs.push((id.clone(), encode_blob(&attachment.content)));
+    for attachment in &mut mail.attachments {
+        // from here on the encoded form is the only one in memory
+        let content = std::mem::take(&mut attachment.content);
+        let id = HEXLOWER.encode(&Sha256::digest(&content));
+        blobs.push((id.clone(), Arc::new(encode_blob(&content))));
         parts.push(Part {
             name: attachment.name.clone(),
             media_type: attachment.media_type.clone(),
             content_id: attachment.content_id.clone(),
             inline: attachment.inline,
             blob: id,
-            size_bytes: u64::try_from(attachment.content.len()).unwrap_or_default(),
+            size_bytes: u64::try_from(content.len()).unwrap_or_default(),
         });
     }
     let arrival = Arrival {

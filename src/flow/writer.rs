@@ -13,7 +13,7 @@ use crate::desk::{Event, Keys, View, What, routing};
 use crate::failpoint;
 use crate::store::pending::Pending;
 use crate::store::shelf::Shelf;
-use crate::store::types::IntakeBatch;
+use crate::store::types::Progress;
 use crate::store::{Store, cursors, quarantine};
 
 use super::Handled;
@@ -28,7 +28,7 @@ const URGENT_GROUP_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Work {
     pub events: Vec<Prepared>,
-    pub intake: Option<IntakeBatch>,
+    pub intake: Option<Progress>,
     /// Quarantined mails that these events replay.
     pub replayed: Vec<i64>,
     pub answer: oneshot::Sender<anyhow::Result<Vec<Handled>>>,
@@ -68,7 +68,7 @@ impl Writer {
     async fn batch(
         &self,
         events: Vec<Prepared>,
-        intake: Option<IntakeBatch>,
+        intake: Option<Progress>,
         replayed: &[i64],
     ) -> anyhow::Result<Vec<Handled>> {
         let mut transaction = self.store.begin().await.context("begin a transaction")?;
@@ -173,22 +173,21 @@ impl Writer {
         let broken = Broken { id: prepared.id().to_owned(), mailbox, old, reason };
         tracing::error!(event.id = broken.id, reason = broken.reason, "a mail made us fail and is in quarantine");
         let mut pending = Pending::default();
-        let handled = put_aside(connection, &mut pending, &broken, prepared.raw()).await;
+        let handled = put_aside(connection, &mut pending, &broken, &prepared.raw()).await;
         let handled = handled.context("put a mail into quarantine")?;
         pending.flush(connection).await.context("record an event")?;
         Ok(handled)
     }
 }
 
-async fn progress(connection: &mut AnyConnection, intake: &IntakeBatch) -> sqlx::Result<()> {
+async fn progress(connection: &mut AnyConnection, intake: &Progress) -> sqlx::Result<()> {
     for gap in &intake.gaps {
         cursors::set_gap(connection, &intake.cursor, gap).await?;
     }
     for uid in &intake.gaps_closed {
         cursors::close_gap(connection, &intake.cursor, *uid).await?;
     }
-    let uids: Vec<u32> = intake.mails.iter().map(|mail| mail.uid).collect();
-    cursors::add_errands(connection, &intake.cursor, &uids, &intake.after).await?;
+    cursors::add_errands(connection, &intake.cursor, &intake.taken, &intake.after).await?;
     match intake.moved_from {
         Some(before) => cursors::move_cursor(connection, &intake.cursor, before).await,
         None => cursors::set_cursor(connection, &intake.cursor).await,

@@ -29,6 +29,9 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 /// Readers beside the one writer.
 const READERS_MAX: u32 = 4;
 
+/// Pages that each connection to SQLite keeps, KiB; the system's own cache holds the rest.
+const CACHE_KIB: u32 = 4_096;
+
 /// How long a writer waits for somebody else's lock, milliseconds.
 const BUSY_TIMEOUT_MS: u32 = 90_000;
 
@@ -212,7 +215,7 @@ impl Store {
 fn pragmas() -> String {
     format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;"
+         PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY;"
     )
 }
 
