@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::desk::Desk;
-use crate::people::{hand_over, unique};
+use crate::people::{Person, hand_over, unique};
 
 /// A repeatable sequence of numbers (xorshift64*, Vigna 2016).
 struct Dice(u64);
@@ -55,11 +55,9 @@ fn storm(name: &str, mails: usize, kills: u64, seed: u64, extra: &str) {
     assert!(subjects.values().all(|n| *n == 1), "seed {seed}: a case twice: {subjects:?}");
     let mut seconds = 0;
     for person in [&jane, &anna] {
-        let mut ids: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-        for letter in person.mailbox() {
-            let start = letter.raw.windows(6).position(|w| w == b"From: ").unwrap_or_default();
-            ids.entry(letter.message_id()).or_default().push(letter.raw[start..].to_vec());
-        }
+        // the relay has them all; its own delivery takes a moment
+        desk.wait_for("every mail", |_| copies(person).len() >= mails);
+        let ids = copies(person);
         assert_eq!(ids.len(), mails, "seed {seed}: {} must have one mail for each case", person.address);
         assert!(ids.values().all(|copies| copies.windows(2).all(|w| w[0] == w[1])), "a second copy has the same bytes");
         seconds += ids.values().map(|copies| copies.len() - 1).sum::<usize>();
@@ -73,6 +71,16 @@ fn storm(name: &str, mails: usize, kills: u64, seed: u64, extra: &str) {
         "storm {name}: seed {seed}, {mails} mails, {kills} kills: 0 lost, 0 twice, {seconds} second copies in the window\n"
     );
     std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).expect("write");
+}
+
+/// What a person got, by Message-ID, as far as we wrote it.
+fn copies(person: &Person) -> BTreeMap<String, Vec<Vec<u8>>> {
+    let mut ids: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for letter in person.mailbox() {
+        let start = letter.raw.windows(6).position(|w| w == b"From: ").unwrap_or_default();
+        ids.entry(letter.message_id()).or_default().push(letter.raw[start..].to_vec());
+    }
+    ids
 }
 
 /// `YESREPLY_STORM=SEED,MAILS,KILLS` replays one, or runs a larger one by hand.
