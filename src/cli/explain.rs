@@ -69,7 +69,7 @@ fn mailbox(policy: &Policy, raw: &[u8]) -> String {
 
 fn object(file: &Path, explained: &Explained, policy: Option<&Policy>, reference: Option<i64>) -> Value {
     let mail = &explained.mail;
-    let from = mail.author();
+    let from = mail.shown_author();
     let addresses = |list: &[crate::mail::NameAddr]| list.iter().map(|p| p.address.to_string()).collect::<Vec<_>>();
     let ids = |list: &[crate::mail::MessageId]| list.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
     let attachments: Vec<Value> = mail
@@ -83,8 +83,8 @@ fn object(file: &Path, explained: &Explained, policy: Option<&Policy>, reference
     json!({
         "file": file.display().to_string(),
         "kind": mail.nature.word(),
-        "from": from.map(|p| p.address.to_string()),
-        "from_name": from.map(|p| p.name.clone()).unwrap_or_default(),
+        "from": from.as_ref().map(|(_, address)| address),
+        "from_name": from.as_ref().map(|(name, _)| name.as_str()).unwrap_or_default(),
         "to": addresses(&mail.to),
         "cc": addresses(&mail.cc),
         "subject": mail.subject,
@@ -99,7 +99,7 @@ fn object(file: &Path, explained: &Explained, policy: Option<&Policy>, reference
         "report": mail.report.as_ref().map(report),
         "tokens": policy.map(|policy| tokens(policy, mail)).unwrap_or_default(),
         "route": route,
-        "defects": mail.defects,
+        "defects": mail.remarks.iter().chain(&mail.defects).collect::<Vec<_>>(),
     })
 }
 

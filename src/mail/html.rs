@@ -5,6 +5,8 @@
 //! Never     trusts class names or ids (people's own words stand in `moz-cite-prefix` and `reply-intro`), and
 //!           never parses what is deeper or larger than `limits` allows: html5ever is quadratic in depth.
 
+mod nesting;
+
 use std::collections::HashSet;
 
 use ego_tree::NodeId;
@@ -12,7 +14,7 @@ use ego_tree::iter::Edge;
 use scraper::{Html, Node};
 
 use super::text;
-use crate::limits::{HTML_BYTES_MAX, HTML_DEPTH_MAX};
+use crate::limits::HTML_BYTES_MAX;
 
 /// A visual line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,50 +72,15 @@ const BLOCKS: [&str; 33] = [
 /// Elements whose content is never shown.
 const UNSEEN: [&str; 9] = ["head", "script", "style", "title", "template", "noscript", "object", "iframe", "svg"];
 
-/// Elements that close by themselves, and so do not nest.
-const FLAT: [&str; 21] = [
-    "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
-    "param", "source", "td", "th", "tr", "wbr",
-];
-
 /// Parses a body; `None` if it is larger or deeper than the limits.
 #[must_use]
 pub fn parse(html: &str) -> Option<HtmlBody> {
-    if html.len() > HTML_BYTES_MAX || depth(html) > HTML_DEPTH_MAX {
+    if html.len() > HTML_BYTES_MAX || !nesting::is_bounded(html) {
         return None;
     }
     let tree = Html::parse_document(html);
     let lines = lines_of(&tree);
     Some(HtmlBody { tree, lines })
-}
-
-/// The deepest nesting of tags, by one look at each character.
-fn depth(html: &str) -> usize {
-    let mut open = 0usize;
-    let mut deepest = 0usize;
-    // in foreign content nothing closes by itself
-    let mut foreign = false;
-    for piece in html.split('<').skip(1) {
-        let closes = piece.starts_with('/');
-        let name: String = piece
-            .trim_start_matches('/')
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == ':')
-            .take(12)
-            .collect::<String>()
-            .to_ascii_lowercase();
-        foreign |= name == "svg" || name == "math";
-        if name.is_empty() || (!foreign && FLAT.contains(&name.as_str())) {
-            continue;
-        }
-        if closes {
-            open = open.saturating_sub(1);
-        } else {
-            open = open.saturating_add(1);
-            deepest = deepest.max(open);
-        }
-    }
-    deepest
 }
 
 impl HtmlBody {
@@ -337,7 +304,7 @@ pub fn quoted(words: &str, depth: usize) -> String {
 /// What others may get of a fragment: no scripts, forms, ids, classes, hiding styles or remote images.
 #[must_use]
 pub fn clean(fragment: &str) -> String {
-    if fragment.len() > HTML_BYTES_MAX || depth(fragment) > HTML_DEPTH_MAX {
+    if fragment.len() > HTML_BYTES_MAX || !nesting::is_bounded(fragment) {
         return from_text(&text::body(&mail_parser::decoders::html::html_to_text(fragment)));
     }
     ammonia::Builder::default()

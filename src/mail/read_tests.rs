@@ -1,6 +1,7 @@
 //! Tests of reading: odd mail in, fields out.
 
 use super::*;
+use crate::mail::Address;
 
 fn read_str(mail: &str) -> Incoming {
     read(mail.replace('\n', "\r\n").as_bytes())

@@ -5,6 +5,7 @@
 //! Never     says whether the report can be believed: that needs a token or a MAC (R63).
 
 mod failure;
+mod notification;
 mod prose;
 mod reason;
 
@@ -176,6 +177,11 @@ pub fn read(message: &Message<'_>, head: &str, words: &str) -> Option<Report> {
             _ => {}
         }
     }
+    if kind.is_none()
+        && let Some(report) = notification::read(words)
+    {
+        return Some(report);
+    }
     match kind {
         Some(kind) => Some(structured(kind, &fields, &returned, head, words)),
         None if failure::is_failure(head, words, &returned) && has_fields(words) => {
@@ -238,7 +244,10 @@ fn recipient(fields: &[(String, String)]) -> Option<ReportRecipient> {
     let said = diagnostic.clone().unwrap_or_default();
     let status = reason::status(get("status"), &said);
     let action = get("action").and_then(Action::from_word).unwrap_or_else(|| by_status(status.as_deref()));
-    let reason = reason::reason(&said, status.as_deref());
+    let mut reason = reason::reason(&said, status.as_deref());
+    if action == Action::Delayed && reason == Reason::Other && said.is_empty() {
+        reason = Reason::Expired;
+    }
     Some(ReportRecipient { recipient: Some(typed(named)), action, status, diagnostic, reason })
 }
 

@@ -7,6 +7,8 @@
 use data_encoding::BASE64;
 use mail_parser::decoders::charsets::map::charset_decoder;
 
+use super::charset;
+
 /// Octets of one charset in a row.
 struct Run {
     charset: String,
@@ -47,10 +49,13 @@ pub fn decoded(raw: &str) -> Option<String> {
 fn finish(run: &mut Option<Run>, out: &mut String) -> Option<()> {
     if let Some(done) = run.take() {
         let name = done.charset.split('*').next().unwrap_or_default();
-        if name.eq_ignore_ascii_case("utf-8") {
-            out.push_str(&String::from_utf8_lossy(&done.octets));
-        } else {
-            out.push_str(&charset_decoder(name.as_bytes())?(&done.octets));
+        match charset_decoder(name.as_bytes()).filter(|_| !name.eq_ignore_ascii_case("utf-8")) {
+            Some(decoder) => out.push_str(&decoder(&done.octets)),
+            // cut inside a character: nothing tells another charset
+            None if std::str::from_utf8(&done.octets).is_err_and(|e| e.error_len().is_none()) => {
+                out.push_str(&String::from_utf8_lossy(&done.octets));
+            }
+            None => out.push_str(&charset::text(&done.octets, Some(name), None)),
         }
     }
     Some(())

@@ -6,7 +6,36 @@
 use super::Reason;
 
 /// Words for each reason, in lower case. The first list that has one of the words decides.
-const WORDS: [(Reason, &[&str]); 10] = [
+const WORDS: [(Reason, &[&str]); 12] = [
+    (
+        Reason::Rejected,
+        &[
+            "my name was rejected",
+            "but sender was rejected",
+            "refused to talk to me",
+            "relay quota",
+            "sending quota",
+            "sending limit",
+            "daily quota",
+            "hourly quota",
+            "message rate",
+        ],
+    ),
+    (
+        // the system that should have taken it is broken
+        Reason::Other,
+        &[
+            "mailer error",
+            "system error",
+            "disk space",
+            "queue file write error",
+            "ldap server",
+            "no space left",
+            "input/output error",
+            "configuration error",
+            "rejected: on hold",
+        ],
+    ),
     (
         Reason::UserUnknown,
         &[
@@ -374,16 +403,24 @@ const WORDS: [(Reason, &[&str]); 10] = [
     (Reason::UserUnknown, &["550 ", "551 ", "553 ", "invalid", "unknown"]),
 ];
 
+/// The list of codes without words; the one before it holds words that codes outweigh.
+const LAST_RESORT: usize = 11;
+
+/// What Postfix writes before the reason of a destination that it does not try again.
+const SUSPENDED: &str = "delivery temporarily suspended:";
+
 /// The reason by the words of a server and its status.
 #[must_use]
 pub fn reason(words: &str, status: Option<&str>) -> Reason {
-    let lower = words.to_lowercase();
-    let found = WORDS.iter().take(9).enumerate().find(|(_, (_, list))| list.iter().any(|w| lower.contains(w)));
-    let weak = found.is_some_and(|(index, _)| index == 8);
+    let lower = words.to_lowercase().replace(SUSPENDED, "");
+    let found = WORDS.iter().take(LAST_RESORT).enumerate().find(|(_, (_, list))| list.iter().any(|w| lower.contains(w)));
+    let weak = found.is_some_and(|(index, _)| index.saturating_add(1) == LAST_RESORT);
     let said = found.map(|(_, (reason, _))| *reason);
     let coded = status.map_or(Reason::Other, Reason::from_status);
     match (said, coded) {
         (Some(Reason::Expired), coded) if coded != Reason::Other => coded,
+        // refused for good is not given up
+        (Some(said), Reason::Expired) if weak && status.is_some_and(|s| s.starts_with('5')) => said,
         (Some(_), coded) if weak && coded != Reason::Other => coded,
         (Some(said), _) => said,
         (None, Reason::Other) => last_resort(&lower),
@@ -393,7 +430,7 @@ pub fn reason(words: &str, status: Option<&str>) -> Reason {
 
 /// An SMTP code without words.
 fn last_resort(lower: &str) -> Reason {
-    WORDS.iter().skip(9).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map_or(Reason::Other, |(r, _)| *r)
+    WORDS.iter().skip(LAST_RESORT).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map_or(Reason::Other, |(r, _)| *r)
 }
 
 /// An enhanced status in a text, and whether an SMTP code stands before it.
