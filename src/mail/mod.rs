@@ -129,7 +129,7 @@ impl Incoming {
             return Some((known.name.clone(), known.address.to_string()));
         }
         let (name, bare) = self.from_words.rsplit_once('<').unwrap_or(("", &self.from_words));
-        let bare = bare.trim_end_matches('>').trim();
+        let bare = bare.split(['>', '(']).next().unwrap_or_default().trim();
         (!bare.is_empty()).then(|| (name.trim().to_owned(), bare.to_owned()))
     }
 

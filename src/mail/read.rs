@@ -101,7 +101,7 @@ fn unreadable(raw: &[u8], defect: &str) -> Incoming {
 
 fn incoming(raw: &[u8], message: &Message<'_>, cut: &[String]) -> Incoming {
     let fields = Fields::of(raw, message.headers());
-    let mut defects = defects(message, &fields);
+    let mut defects = defects(&fields);
     let mut from = header::addresses(message, "From");
     if from.is_empty() {
         from.extend(fields.first("from").and_then(header::loose_address));
@@ -150,13 +150,18 @@ fn incoming(raw: &[u8], message: &Message<'_>, cut: &[String]) -> Incoming {
         text: body.text,
         from,
         subject,
-        remarks: cut.iter().cloned().chain(parts.remarks).collect(),
+        remarks: cut.iter().cloned().chain(too_many_fields(message)).chain(parts.remarks).collect(),
         attachments: parts.attachments,
         defects,
     }
 }
 
-fn defects(message: &Message<'_>, fields: &Fields) -> Vec<String> {
+fn too_many_fields(message: &Message<'_>) -> Option<String> {
+    (message.headers().len() > HEADER_FIELDS_MAX)
+        .then(|| format!("it has more than {HEADER_FIELDS_MAX} header fields; the rest was not read"))
+}
+
+fn defects(fields: &Fields) -> Vec<String> {
     let mut defects = Vec::new();
     for name in ["from", "sender", "reply-to", "to", "cc", "subject", "date", "message-id"] {
         if fields.all(name).count() > 1 {
@@ -167,12 +172,6 @@ fn defects(message: &Message<'_>, fields: &Fields) -> Vec<String> {
         if fields.first(name).is_none() {
             defects.push(format!("no {name} field"));
         }
-    }
-    if message.headers().len() > HEADER_FIELDS_MAX {
-        defects.push(format!("more than {HEADER_FIELDS_MAX} header fields; the rest was not read"));
-    }
-    if message.parts.len() > PARTS_MAX {
-        defects.push(format!("more than {PARTS_MAX} parts; the rest was not read"));
     }
     defects
 }

@@ -16,6 +16,9 @@ use super::{charset, uuencode};
 use crate::limits::{PARTS_MAX, TEXT_CHARS_MAX};
 use crate::mail::{html, text};
 
+/// Octets of HTML in which its `meta` may name a charset (HTML standard section 13.2.3.2).
+const META_BYTES_MAX: usize = 1_024;
+
 /// What of a mail is its body.
 pub struct Body {
     /// The decoded text.
@@ -67,7 +70,7 @@ pub fn body(message: &Message<'_>, raw: &[u8], parts: &mut Parts, defects: &mut 
             words.push(bare);
         }
         if html.is_none() {
-            html = parts.html.take().map(|h| charset::text(&h, charset::of_meta(&h).as_deref(), None).into_owned());
+            html = parts.html.take().map(|h| charset::text(&h, charset::named(h.get(..META_BYTES_MAX).unwrap_or(&h)).as_deref(), None).into_owned());
         }
         words.extend(parts.text.take().map(|t| text::body(&t)).or_else(|| html.as_deref().map(html::to_text)));
     }
@@ -128,7 +131,7 @@ fn decoded<'a>(part: &MessagePart<'_>, content: &'a str, raw: &[u8]) -> Cow<'a, 
     if !broken && !utf8 {
         return Cow::Borrowed(content);
     }
-    let told = declared.map(str::to_owned).or_else(|| charset::of_meta(&octets));
+    let told = declared.map(str::to_owned).or_else(|| charset::named(octets.get(..META_BYTES_MAX).unwrap_or(&octets)));
     Cow::Owned(charset::text(&octets, told.as_deref(), None).into_owned())
 }
 

@@ -35,9 +35,8 @@ pub fn bounded(raw: &[u8]) -> Bounded<'_> {
         let line = kept.iter().rposition(|b| *b == b'\n').map_or(0, |at| at.saturating_add(1));
         bounded = [kept.get(..line).unwrap_or_default(), b"\r\n", raw.get(end..).unwrap_or_default()].concat().into();
     } else if std::str::from_utf8(header).is_err() {
-        let hint = charset::of_meta(raw.get(..HINT_BYTES_MAX).unwrap_or(raw));
-        let text = charset::text(header, None, hint.as_deref());
-        bounded = [text.as_bytes(), raw.get(end..).unwrap_or_default()].concat().into();
+        let hint = charset::named(raw.get(..HINT_BYTES_MAX).unwrap_or(raw)).filter(|h| !charset::is_latin(h));
+        bounded = [legible(header, hint.as_deref()).as_slice(), raw.get(end..).unwrap_or_default()].concat().into();
     }
     let too_deep = announcements(&bounded) > NESTED_MESSAGES_MAX;
     let too_many = delimiter_lines(&bounded) > DELIMITER_LINES_MAX;
@@ -47,6 +46,12 @@ pub fn bounded(raw: &[u8]) -> Bounded<'_> {
         remarks.push("it has more parts than can be taken apart; it is shown as it stands".to_owned());
     }
     Bounded { raw: bounded, header_only: too_deep || too_many, remarks }
+}
+
+/// A header in UTF-8. Each line is looked at alone: one server's Latin-1 stands beside another's UTF-8.
+fn legible(header: &[u8], hint: Option<&str>) -> Vec<u8> {
+    let lines = header.split_inclusive(|b| *b == b'\n');
+    lines.flat_map(|line| charset::text(line, None, hint).into_owned().into_bytes()).collect()
 }
 
 /// What follows the header.

@@ -12,9 +12,6 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252, X_USER_DEFINED};
 /// Octets that the detector looks at: it is the slowest of all that reads, and decides long before.
 const DETECTED_BYTES_MAX: usize = 16_384;
 
-/// Octets of HTML in which its `meta` may name a charset (HTML standard section 13.2.3.2).
-const META_BYTES_MAX: usize = 1_024;
-
 /// Text of these octets. `declared` is the label that came with them, `hint` the charset of text beside them.
 #[must_use]
 pub fn text<'a>(octets: &'a [u8], declared: Option<&str>, hint: Option<&str>) -> Cow<'a, str> {
@@ -66,12 +63,12 @@ fn detected(octets: &[u8]) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Allow)
 }
 
-/// The charset that the beginning of an HTML document names.
+/// The first charset that these octets name, as `meta` of HTML (standard section 13.2.3.2) and Content-Type do.
 #[must_use]
-pub fn of_meta(html: &[u8]) -> Option<String> {
-    let head = html.get(..META_BYTES_MAX).unwrap_or(html);
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let (_, rest) = head.split_once("charset=")?;
+pub fn named(octets: &[u8]) -> Option<String> {
+    let at = octets.windows(8).position(|w| w.eq_ignore_ascii_case(b"charset="))?;
+    let rest = octets.get(at.saturating_add(8)..)?;
+    let rest = String::from_utf8_lossy(rest.get(..64).unwrap_or(rest)).to_ascii_lowercase();
     let label = rest.trim_start_matches(['"', '\'', ' ']);
     let label: String = label.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
     (!label.is_empty()).then_some(label)
@@ -126,7 +123,7 @@ mod tests {
         let mut octets = "Grüße aus Köln, wo bleibt die größere Tüte?".as_bytes().to_vec();
         octets.insert(20, 0xe4);
         assert_eq!(text(&octets, Some("utf-8"), None).matches('\u{fffd}').count(), 1);
-        assert_eq!(of_meta(b"<meta http-equiv=x content='text/html; charset=Windows-1251'>").as_deref(), Some("windows-1251"));
-        assert_eq!(of_meta(b"<p>charset</p>"), None);
+        assert_eq!(named(b"<meta http-equiv=x content='text/html; charset=Windows-1251'>").as_deref(), Some("windows-1251"));
+        assert_eq!(named(b"<p>charset</p>"), None);
     }
 }

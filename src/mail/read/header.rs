@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use mail_parser::{Address as Parsed, Header, HeaderForm, HeaderValue, Message, MessageParser};
 
-use super::words;
+use super::{charset, words};
 use crate::limits::{ADDRESSES_MAX, HEADER_FIELDS_MAX, REFERENCES_MAX};
 use crate::mail::verdict::TraceField;
 use crate::mail::{Address, MessageId, NameAddr, ReturnPath, text};
@@ -45,12 +45,16 @@ impl Fields {
     }
 }
 
-/// The subject; encoded words that were split inside a character are joined first.
+/// The subject; encoded words that were split inside a character are joined first, and octets of no charset detected.
 pub fn subject(message: &Message<'_>) -> String {
     let decoded = message.subject().unwrap_or_default();
-    let rejoined =
-        decoded.contains('\u{fffd}').then(|| message.header_raw("Subject").and_then(words::decoded)).flatten();
-    text::header(rejoined.as_deref().unwrap_or(decoded))
+    let better = decoded.contains('\u{fffd}').then(|| {
+        let field = message.headers().iter().rev().find(|h| h.name().eq_ignore_ascii_case("subject"))?;
+        let range = usize::try_from(field.offset_start).ok()?..usize::try_from(field.offset_end).ok()?;
+        let text = charset::text(message.raw_message.get(range)?, None, None).into_owned();
+        if text.contains("=?") { words::decoded(&text) } else { Some(text) }
+    });
+    text::header(better.flatten().as_deref().unwrap_or(decoded))
 }
 
 /// Mailboxes of all fields of this name, groups flattened.

@@ -160,7 +160,8 @@ fn attachment(part: &MessagePart<'_>, raw: &[u8]) -> Attachment {
         |t| text::header(&format!("{}/{}", t.ctype(), t.subtype().unwrap_or("octet-stream"))).to_ascii_lowercase(),
     );
     let name = if nested && declared.is_empty() {
-        let subject = part.message().map(subject).map(|s| text::file_name(&s)).unwrap_or_default();
+        let subject = part.message().map(subject).unwrap_or_default().replace(['/', '\\'], " ");
+        let subject = text::file_name(&subject);
         if subject.is_empty() { "message.eml".to_owned() } else { format!("{subject}.eml") }
     } else {
         declared
