@@ -8,6 +8,7 @@ mod failure;
 mod notification;
 mod prose;
 mod reason;
+mod vocabulary;
 
 use mail_parser::{Message, MimeHeaders, PartType};
 

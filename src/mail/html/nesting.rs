@@ -85,7 +85,7 @@ impl Nesting {
         if self.copies > HTML_COPIES_MAX {
             return None;
         }
-        if FLAT.contains(&name) || RAW.contains(&name) {
+        if !self.strange && (FLAT.contains(&name) || RAW.contains(&name)) {
             return Some(());
         }
         if matches!(name, "a" | "nobr") {
@@ -252,6 +252,7 @@ mod tests {
         ] {
             assert!(!counted(&piece.repeat(2_000)), "{piece}");
         }
+        assert!(!counted(&format!("<svg>{}", "<td>".repeat(2_000))));
         let fonts: String = (0..200).map(|n| format!("<font color={n}>")).collect();
         assert!(!counted(&format!("{fonts}{}", "<p>x".repeat(100_000))));
     }
