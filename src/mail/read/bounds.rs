@@ -45,7 +45,9 @@ pub fn bounded(raw: &[u8]) -> Bounded<'_> {
     let too_deep = announcements(&bounded) > NESTED_MESSAGES_MAX;
     let too_many = delimiter_lines(&bounded) > DELIMITER_LINES_MAX;
     if too_deep {
-        remarks.push("it holds more messages inside messages than can be taken apart; it is shown as it stands".to_owned());
+        remarks.push(
+            "it holds more messages inside messages than can be taken apart; it is shown as it stands".to_owned(),
+        );
     } else if too_many {
         remarks.push("it has more parts than can be taken apart; it is shown as it stands".to_owned());
     }

@@ -152,7 +152,10 @@ mod tests {
         ] {
             assert_eq!(parameter(field.as_bytes(), "filename").as_deref(), Some(name), "{field}");
         }
-        assert_eq!(parameter(b"attachment; filename=gr\xfc\xdfe aus k\xf6ln.txt", "filename").as_deref(), Some("grüße aus köln.txt"));
+        assert_eq!(
+            parameter(b"attachment; filename=gr\xfc\xdfe aus k\xf6ln.txt", "filename").as_deref(),
+            Some("grüße aus köln.txt")
+        );
         assert_eq!(parameter(b"attachment", "filename"), None);
     }
 }

@@ -54,7 +54,8 @@ pub fn padded(header: &[u8]) -> Option<Vec<u8>> {
     while let Some(found) = header.get(at..)?.windows(3).position(|w| w.eq_ignore_ascii_case(b"?b?")) {
         at = at.saturating_add(found).saturating_add(3);
         let content = header.get(at..)?;
-        let length = content.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))).unwrap_or_default();
+        let length =
+            content.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))).unwrap_or_default();
         let missing = length.next_multiple_of(4).saturating_sub(length);
         let end = at.saturating_add(length);
         if missing > 0 && header.get(end..).is_some_and(|rest| rest.starts_with(b"?=")) {
@@ -141,7 +142,10 @@ mod tests {
         assert_eq!(decoded("=?utf-8?q?=C3?=\r\n =?utf-8?q?=A4?=").as_deref(), Some("ä"));
         assert_eq!(decoded("=?utf-8?q?=C3?="), None);
         assert_eq!(decoded("=?utf-8?q?=Z"), None);
-        assert_eq!(padded(b"S: =?utf-8?B?Y2Fmw6k?= =?x?b?YQ?=\r\n").as_deref(), Some(&b"S: =?utf-8?B?Y2Fmw6k=?= =?x?b?YQ==?=\r\n"[..]));
+        assert_eq!(
+            padded(b"S: =?utf-8?B?Y2Fmw6k?= =?x?b?YQ?=\r\n").as_deref(),
+            Some(&b"S: =?utf-8?B?Y2Fmw6k=?= =?x?b?YQ==?=\r\n"[..])
+        );
         assert_eq!(padded(b"S: =?utf-8?B?Y2Fmw6k=?= what?b?no"), None);
     }
 }

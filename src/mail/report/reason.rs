@@ -16,7 +16,8 @@ const SUSPENDED: &str = "delivery temporarily suspended:";
 #[must_use]
 pub fn reason(words: &str, status: Option<&str>) -> Reason {
     let lower = words.to_lowercase().replace(SUSPENDED, "");
-    let found = WORDS.iter().take(LAST_RESORT).enumerate().find(|(_, (_, list))| list.iter().any(|w| lower.contains(w)));
+    let found =
+        WORDS.iter().take(LAST_RESORT).enumerate().find(|(_, (_, list))| list.iter().any(|w| lower.contains(w)));
     let weak = found.is_some_and(|(index, _)| index.saturating_add(1) == LAST_RESORT);
     let said = found.map(|(_, (reason, _))| *reason);
     let coded = status.map_or(Reason::Other, Reason::from_status);
@@ -33,7 +34,11 @@ pub fn reason(words: &str, status: Option<&str>) -> Reason {
 
 /// An SMTP code without words.
 fn last_resort(lower: &str) -> Reason {
-    WORDS.iter().skip(LAST_RESORT).find(|(_, list)| list.iter().any(|w| lower.contains(w))).map_or(Reason::Other, |(r, _)| *r)
+    WORDS
+        .iter()
+        .skip(LAST_RESORT)
+        .find(|(_, list)| list.iter().any(|w| lower.contains(w)))
+        .map_or(Reason::Other, |(r, _)| *r)
 }
 
 /// An enhanced status in a text, and whether an SMTP code stands before it.
