@@ -218,6 +218,76 @@ fn explain_reads_a_mail_and_changes_nothing() {
 }
 
 #[test]
+fn explain_and_check_leave_a_database_as_it_is() {
+    let folder = desk(GOOD);
+    let file = folder.path().join("desk.db");
+    let mail = folder.path().join("mail.eml");
+    std::fs::write(&mail, "From: Jane <jane@customer.example>\r\nTo: support@shop.example\r\n\r\nHello.\r\n")
+        .expect("write");
+    let look = |what: &str| {
+        let before = std::fs::read(&file).expect("a database");
+        let done = run(folder.path(), &["--json", "explain", &mail.display().to_string()]);
+        assert_eq!(code(&done), 0, "{what}: {}", stderr(&done));
+        let object: Value = serde_json::from_str(&stdout(&done)).expect("JSON");
+        assert_eq!(object["route"]["rule"], "R10", "{what}");
+        assert_eq!(code(&run(folder.path(), &["check"])), 0, "{what}");
+        assert_eq!(std::fs::read(&file).expect("a database"), before, "{what}");
+    };
+    // one that was never migrated stands for one of an older release
+    std::fs::write(&file, "").expect("write");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode 600");
+    look("an older release's");
+    assert_eq!(code(&run(folder.path(), &["case", "list"])), 0);
+    look("this release's");
+}
+
+#[test]
+fn explain_reads_many_and_standard_input() {
+    use std::io::Write;
+    let folder = desk(GOOD);
+    let mail = folder.path().join("mail.eml");
+    std::fs::write(&mail, "From: Jane <jane@customer.example>\r\nSubject: one\r\n\r\nHello.\r\n").expect("write");
+    let path = mail.display().to_string();
+    let done = run(folder.path(), &["explain", &path, "/nonexistent", &path]);
+    assert_eq!((code(&done), stdout(&done).lines().count()), (65, 2), "{}", stderr(&done));
+    assert!(stderr(&done).contains("/nonexistent"), "{}", stderr(&done));
+    // without a config mail is read all the same
+    let mut child = Command::new(env!("CARGO_BIN_EXE_yesreply"))
+        .args(["explain", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("run yesreply");
+    child.stdin.take().expect("a pipe").write_all(b"From: a@b.example\r\nSubject: two\r\n\r\nHi.\r\n").expect("write");
+    let done = child.wait_with_output().expect("its output");
+    let object: Value = serde_json::from_str(&stdout(&done)).expect("JSON");
+    assert_eq!((code(&done), object["file"].as_str(), object["subject"].as_str()), (0, Some("-"), Some("two")));
+    for key in [
+        "file",
+        "kind",
+        "from",
+        "from_name",
+        "to",
+        "cc",
+        "subject",
+        "message_id",
+        "in_reply_to",
+        "references",
+        "text",
+        "body",
+        "quoted",
+        "signature",
+        "attachments",
+        "report",
+        "tokens",
+        "route",
+        "defects",
+    ] {
+        assert!(object.get(key).is_some(), "{key}");
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     let folder = desk(GOOD);
     let command = format!(

@@ -74,11 +74,12 @@ fn value(finding: &Finding) -> Value {
 
 /// What the daemon recorded of accounts, if there is a database that we may read.
 async fn recorded(config: &Config) -> Vec<(String, String)> {
-    let there = Store::sqlite_path(&config.file.database.url).is_some_and(|path| path.exists());
-    if !there {
-        return Vec::new();
-    }
-    let Ok(store) = Store::open(&config.file.database.url).await else {
+    // a server of databases is not asked: the config is checked without a network
+    let embedded = Store::sqlite_path(&config.file.database.url).is_some();
+    let Some(store) = (match embedded {
+        true => Store::open_unchanged(&config.file.database.url).await.ok().flatten(),
+        false => None,
+    }) else {
         return Vec::new();
     };
     let states = store.accounts().await.unwrap_or_default();

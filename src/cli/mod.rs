@@ -171,17 +171,26 @@ fn finding(finding: &Finding) -> String {
 async fn open(config: &Config) -> Result<Store, Failure> {
     let url = &config.file.database.url;
     become_owner(url)?;
-    Store::open(url).await.map_err(|error| {
-        let code = match &error {
-            OpenError::Newer(_) => code::CONFIG,
-            OpenError::Foreign(_) => code::NO_PERMISSION,
-            OpenError::Other(_) => code::UNAVAILABLE,
-        };
-        match error {
-            OpenError::Other(error) => Failure::new(code, format!("{error:#}")),
-            other => Failure::new(code, other),
-        }
-    })
+    Store::open(url).await.map_err(cannot_open)
+}
+
+/// The store of a config as it is, for reading; `None` if there is none that this release can read.
+async fn open_unchanged(config: &Config) -> Result<Option<Store>, Failure> {
+    let url = &config.file.database.url;
+    become_owner(url)?;
+    Store::open_unchanged(url).await.map_err(cannot_open)
+}
+
+fn cannot_open(error: OpenError) -> Failure {
+    let code = match &error {
+        OpenError::Newer(_) => code::CONFIG,
+        OpenError::Foreign(_) => code::NO_PERMISSION,
+        OpenError::Other(_) => code::UNAVAILABLE,
+    };
+    match error {
+        OpenError::Other(error) => Failure::new(code, format!("{error:#}")),
+        other => Failure::new(code, other),
+    }
 }
 
 /// Runs this command again as the owner of the database file, if we are root and somebody else owns it.

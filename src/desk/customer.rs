@@ -268,6 +268,7 @@ fn warnings(arriving: &Arriving<'_>, route: &Route, standing: Standing) -> Vec<S
     if !elsewhere.is_empty() {
         warnings.push(format!("it asks for answers to {}.", elsewhere.join(", ")));
     }
+    warnings.extend(mail.remarks.iter().map(|remark| format!("{remark}.")));
     warnings
 }
 

@@ -5,6 +5,8 @@
 //! Never     trusts class names or ids (people's own words stand in `moz-cite-prefix` and `reply-intro`), and
 //!           never parses what is deeper or larger than `limits` allows: html5ever is quadratic in depth.
 
+mod nesting;
+
 use std::collections::HashSet;
 
 use ego_tree::NodeId;
@@ -12,7 +14,7 @@ use ego_tree::iter::Edge;
 use scraper::{Html, Node};
 
 use super::text;
-use crate::limits::{HTML_BYTES_MAX, HTML_DEPTH_MAX};
+use crate::limits::HTML_BYTES_MAX;
 
 /// A visual line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,50 +72,15 @@ const BLOCKS: [&str; 33] = [
 /// Elements whose content is never shown.
 const UNSEEN: [&str; 9] = ["head", "script", "style", "title", "template", "noscript", "object", "iframe", "svg"];
 
-/// Elements that close by themselves, and so do not nest.
-const FLAT: [&str; 21] = [
-    "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
-    "param", "source", "td", "th", "tr", "wbr",
-];
-
 /// Parses a body; `None` if it is larger or deeper than the limits.
 #[must_use]
 pub fn parse(html: &str) -> Option<HtmlBody> {
-    if html.len() > HTML_BYTES_MAX || depth(html) > HTML_DEPTH_MAX {
+    if html.len() > HTML_BYTES_MAX || !nesting::is_bounded(html) {
         return None;
     }
     let tree = Html::parse_document(html);
     let lines = lines_of(&tree);
     Some(HtmlBody { tree, lines })
-}
-
-/// The deepest nesting of tags, by one look at each character.
-fn depth(html: &str) -> usize {
-    let mut open = 0usize;
-    let mut deepest = 0usize;
-    // in foreign content nothing closes by itself
-    let mut foreign = false;
-    for piece in html.split('<').skip(1) {
-        let closes = piece.starts_with('/');
-        let name: String = piece
-            .trim_start_matches('/')
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == ':')
-            .take(12)
-            .collect::<String>()
-            .to_ascii_lowercase();
-        foreign |= name == "svg" || name == "math";
-        if name.is_empty() || (!foreign && FLAT.contains(&name.as_str())) {
-            continue;
-        }
-        if closes {
-            open = open.saturating_sub(1);
-        } else {
-            open = open.saturating_add(1);
-            deepest = deepest.max(open);
-        }
-    }
-    deepest
 }
 
 impl HtmlBody {
@@ -187,9 +154,24 @@ struct Lines {
     text: String,
     nodes: Vec<NodeId>,
     depth: usize,
+    /// Where in `text` the words of the open link begin.
+    link_at: usize,
+    /// Open lists: the number of the next item, `None` for bullets.
+    lists: Vec<Option<u32>>,
 }
 
 impl Lines {
+    /// The mark of a list's item.
+    fn item(&mut self) {
+        match self.lists.last_mut() {
+            Some(Some(number)) => {
+                self.text.push_str(&format!("{number}. "));
+                *number = number.saturating_add(1);
+            }
+            _ => self.text.push_str("* "),
+        }
+    }
+
     /// Ends the line. A `br` on an empty line is an empty line.
     fn end(&mut self, even_if_empty: bool) {
         let words = text::body(&self.text);
@@ -201,6 +183,7 @@ impl Lines {
             self.nodes.clear();
         }
         self.text.clear();
+        self.link_at = 0;
     }
 
     /// One empty line between paragraphs.
@@ -236,7 +219,10 @@ fn lines_of(tree: &Html) -> Vec<HtmlLine> {
                         "blockquote" => lines.depth = lines.depth.saturating_add(1),
                         "pre" => preformatted = preformatted.saturating_add(1),
                         "img" => lines.nodes.push(node.id()),
-                        "li" => lines.text.push_str("* "),
+                        "ul" => lines.lists.push(None),
+                        "ol" => lines.lists.push(Some(element.attr("start").and_then(|s| s.parse().ok()).unwrap_or(1))),
+                        "li" => lines.item(),
+                        "a" => lines.link_at = lines.text.len(),
                         "td" | "th" if !lines.text.is_empty() => lines.text.push(' '),
                         _ => {}
                     }
@@ -261,7 +247,11 @@ fn lines_of(tree: &Html) -> Vec<HtmlLine> {
                         lines.gap();
                     }
                     "pre" => preformatted = preformatted.saturating_sub(1),
-                    "p" | "ul" | "ol" | "table" | "h1" | "h2" | "h3" | "h4" => lines.gap(),
+                    "ul" | "ol" => {
+                        lines.lists.pop();
+                        lines.gap();
+                    }
+                    "p" | "table" | "h1" | "h2" | "h3" | "h4" => lines.gap(),
                     "a" => link(&mut lines, element.attr("href")),
                     _ => {}
                 }
@@ -295,7 +285,8 @@ fn link(lines: &mut Lines, href: Option<&str>) {
         return;
     };
     let bare = href.trim_end_matches('/');
-    if href.len() <= 500 && !lines.text.is_empty() && !lines.text.contains(bare) && !bare.ends_with(lines.text.trim()) {
+    let said = lines.text.get(lines.link_at..).unwrap_or_default().trim();
+    if href.len() <= 500 && !said.is_empty() && !said.contains(bare) && !bare.ends_with(said) {
         lines.text.push_str(&format!(" <{href}>"));
     }
 }
@@ -337,7 +328,7 @@ pub fn quoted(words: &str, depth: usize) -> String {
 /// What others may get of a fragment: no scripts, forms, ids, classes, hiding styles or remote images.
 #[must_use]
 pub fn clean(fragment: &str) -> String {
-    if fragment.len() > HTML_BYTES_MAX || depth(fragment) > HTML_DEPTH_MAX {
+    if fragment.len() > HTML_BYTES_MAX || !nesting::is_bounded(fragment) {
         return from_text(&text::body(&mail_parser::decoders::html::html_to_text(fragment)));
     }
     ammonia::Builder::default()
@@ -424,6 +415,61 @@ mod tests {
             assert!(!clean.contains(bad), "{bad} in {clean}");
         }
         assert!(clean.contains("cid:a"));
+    }
+
+    #[test]
+    fn tables_lists_and_links_are_readable() {
+        let text = to_text(
+            "<ol start=3><li>one<li>two</ol><ul><li>dot<ol><li>inner</ol></ul><table><tr><th>Item<th>Price<tr><td>Tea<td>3</table>\
+             <a href='https://shop.example/'>shop.example</a> and <a href='https://shop.example/terms'>the terms</a>",
+        );
+        assert_eq!(
+            text,
+            "3. one\n4. two\n\n* dot\n1. inner\n\nItem Price\nTea 3\n\nshop.example and the terms <https://shop.example/terms>"
+        );
+    }
+
+    #[test]
+    fn what_hides_covers_or_loads_does_not_pass() {
+        let dirty = "<div style='position:absolute;top:0;left:0;width:100%;height:100%'>over</div>\
+            <p style='display:none'>unseen</p><link rel=stylesheet href=https://e.example/a.css><style>p{display:none}</style>\
+            <img srcset='https://e.example/a.png 2x' src='https://e.example/b.png'><video poster=https://e.example/c src=x></video>\
+            <table background=https://e.example/d><tr><td>cell</table><base href=https://e.example/><meta http-equiv=refresh content='0;url=https://e.example'>\
+            <svg><image href=https://e.example/e></svg><object data=https://e.example/f></object><embed src=https://e.example/g>\
+            <iframe srcdoc='<p>x'></iframe><button formaction=https://e.example/h>b</button><a href='data:text/html,x' target=_top>d</a>\
+            <a href=' JavaScript:alert(1)' onfocus=x autofocus>j</a><input type=image src=https://e.example/i><a href='//e.example/k'>k</a>";
+        let clean = clean(dirty);
+        for bad in [
+            "e.example",
+            "style",
+            "position",
+            "srcset",
+            "poster",
+            "background",
+            "<base",
+            "<meta",
+            "<svg",
+            "<object",
+            "<embed",
+            "<iframe",
+            "<button",
+            "<input",
+            "data:",
+            "avascript",
+            "onfocus",
+            "<link",
+            "<video",
+            "target",
+        ] {
+            assert!(!clean.contains(bad), "{bad} in {clean}");
+        }
+        assert!(clean.contains("over") && clean.contains("cell"), "{clean}");
+    }
+
+    #[test]
+    fn many_links_in_one_line_take_linear_time() {
+        let html = "<a href=https://shop.example/x>y</a> ".repeat(25_000);
+        assert!(to_text(&html).len() > html.len() / 2);
     }
 
     #[test]

@@ -121,6 +121,51 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a database that is there, as it is: nothing is created, migrated or written. `None` if there is none yet, or
+    /// if its schema is another release's.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_unchanged(url: &str) -> Result<Option<Self>, OpenError> {
+        sqlx::any::install_default_drivers();
+        let sqlite = url.starts_with("sqlite:");
+        let shown = shown(url);
+        let path = Self::sqlite_path(url);
+        let url = match &path {
+            Some(path) if !path.exists() => return Ok(None),
+            Some(path) => {
+                is_ours(path)?;
+                format!("sqlite://{}?mode=ro", path.display())
+            }
+            None => url.to_owned(),
+        };
+        let options = AnyConnectOptions::from_str(&url).with_context(|| format!("database {shown}"))?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(READERS_MAX)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    let set = if sqlite {
+                        format!("PRAGMA query_only = ON; PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};")
+                    } else {
+                        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY".to_owned()
+                    };
+                    connection.execute(sqlx::AssertSqlSafe(set)).await?;
+                    Ok(())
+                })
+            })
+            .connect_with(options)
+            .await
+            .with_context(|| format!("open database {shown}"))?;
+        let store = Store { writer: pool.clone(), reader: pool, sqlite };
+        Ok(store.has_our_schema().await.then_some(store))
+    }
+
+    async fn has_our_schema(&self) -> bool {
+        let ours = self.migrator().iter().map(|m| m.version).max();
+        let row = sqlx::query("SELECT MAX(version) AS n FROM _sqlx_migrations").fetch_one(&self.reader).await;
+        row.ok().and_then(|row| rows::number(&row, "n").ok()) == ours
+    }
+
     /// The file of an embedded database; `None` for PostgreSQL.
     #[must_use]
     pub fn sqlite_path(url: &str) -> Option<PathBuf> {
@@ -174,10 +219,12 @@ impl Store {
         Ok(store)
     }
 
+    fn migrator(&self) -> sqlx::migrate::Migrator {
+        if self.sqlite { sqlx::migrate!("migrations/sqlite") } else { sqlx::migrate!("migrations/postgres") }
+    }
+
     async fn migrate(&self, shown: &str) -> Result<(), OpenError> {
-        let migrator =
-            if self.sqlite { sqlx::migrate!("migrations/sqlite") } else { sqlx::migrate!("migrations/postgres") };
-        match migrator.run(&self.writer).await {
+        match self.migrator().run(&self.writer).await {
             Ok(()) => Ok(()),
             Err(sqlx::migrate::MigrateError::VersionMissing(_)) => Err(OpenError::Newer(shown.to_owned())),
             Err(error) => Err(OpenError::Other(anyhow::Error::new(error).context(format!("migrate database {shown}")))),
@@ -228,16 +275,22 @@ fn shown(url: &str) -> String {
     }
 }
 
+/// Refuses another user's file (exit 77).
+fn is_ours(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::MetadataExt;
+    let uid = |path: &Path| std::fs::metadata(path).map(|m| m.uid());
+    let owner = uid(path).with_context(|| format!("database {}", path.display()))?;
+    let me = uid(Path::new("/proc/self")).unwrap_or_default();
+    if owner == me { Ok(()) } else { Err(OpenError::Foreign(path.display().to_string())) }
+}
+
 /// Makes the file with mode 0600 if it is not there; refuses to open another user's (exit 77).
 fn prepare_file(url: &str) -> Result<String, OpenError> {
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::OpenOptionsExt;
     let path = Store::sqlite_path(url).unwrap_or_default();
     let shown = path.display().to_string();
-    if let Ok(metadata) = std::fs::metadata(&path) {
-        let me = std::fs::metadata("/proc/self").map(|m| m.uid()).unwrap_or_default();
-        if metadata.uid() != me {
-            return Err(OpenError::Foreign(shown));
-        }
+    if path.exists() {
+        is_ours(&path)?;
     } else {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).with_context(|| {

@@ -278,7 +278,7 @@ fn header(scores: &mut Scores, source: &str, file: &str, row: &Value, mail: &Inc
         let right = folded(expected) == folded(&mail.subject);
         scores.count(Measure::Subject, source, file, right, || json!({ "want": expected, "got": mail.subject }));
     }
-    let author = mail.author().map(|a| a.address.to_string().to_lowercase()).unwrap_or_default();
+    let author = mail.shown_author().map(|(_, address)| address.to_lowercase()).unwrap_or_default();
     if let Some(expected) = text(row, "x_from_email").or(text(row, "from")) {
         let right = address_of(expected) == author;
         scores.count(Measure::Author, source, file, right, || json!({ "want": expected, "got": author }));
