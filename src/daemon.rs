@@ -41,13 +41,57 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     let Some(sole) = store.sole(&config.file.database.url).await.context("look for another daemon")? else {
         bail!("another yesreply serve runs on this database; stop it first, or give this one a database of its own");
     };
+    store.is_sound().await.context("look at the database")?;
     flow.release_leases().await.context("take over the outbox")?;
     let health = Health::default();
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
+    begin(&config, &flow, &health, &stopped, &mut loops);
+    let keeper = store.clone();
+    let mut sole = tokio::spawn(async move { keeper.keep_sole(sole).await });
+    let mut usurped = false;
+    tracing::info!(
+        mailboxes = config.accounts.len(),
+        agents = config.policy.agents.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "yesreply is ready"
+    );
+    let watching = tokio::spawn(service::watch(flow.clone(), health));
+    service::ready();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = &mut sole => {
+                usurped = true;
+                break;
+            }
+            _ = hangup.recv() => tracing::info!("the config is read at start only: restart to apply a change"),
+        }
+    }
+    tracing::info!("stopping");
+    service::stopping();
+    watching.abort();
+    stop.send_replace(true);
+    let all = async { while loops.join_next().await.is_some() {} };
+    if timeout(STOP, all).await.is_err() {
+        tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start");
+    }
+    sole.abort();
+    drop(flow);
+    let _ = timeout(Duration::from_secs(1), store.close()).await;
+    tracing::info!("stopped");
+    if usurped {
+        bail!("the connection to the database was lost, and another yesreply serve took this one's place");
+    }
+    Ok(())
+}
+
+/// Intake and outbox of each account, and the cases that nobody was told of.
+fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
     for account in config.accounts.values() {
-        let intake = imap::Settings::of(&config);
-        let sender = smtp::Settings::of(&config, account);
+        let intake = imap::Settings::of(config);
+        let sender = smtp::Settings::of(config, account);
         let (one, two) = ((account.clone(), flow.clone()), (account.clone(), flow.clone()));
         let beat = health.beat(&format!("intake of {}", account.mailbox));
         loops.spawn(kept_up(stopped.clone(), "intake", account.mailbox.clone(), {
@@ -63,38 +107,12 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
         }));
     }
     let staff = flow.clone();
-    tokio::spawn(async move {
-        if let Err(error) = staff.staff().await {
-            tracing::warn!(error = format!("{error:#}"), "cases that nobody was told of could not be relayed");
+    loops.spawn(until(stopped.clone(), async move {
+        while let Err(error) = staff.staff().await {
+            tracing::warn!(error = format!("{error:#}"), "cases that nobody was told of could not be relayed yet");
+            sleep(RESTART).await;
         }
-    });
-    tracing::info!(
-        mailboxes = config.accounts.len(),
-        agents = config.policy.agents.len(),
-        version = env!("CARGO_PKG_VERSION"),
-        "yesreply is ready"
-    );
-    let watching = tokio::spawn(service::watch(flow.clone(), health));
-    service::ready();
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => tracing::info!("the config is read at start only: restart to apply a change"),
-        }
-    }
-    tracing::info!("stopping");
-    service::stopping();
-    watching.abort();
-    stop.send_replace(true);
-    let all = async { while loops.join_next().await.is_some() {} };
-    if timeout(STOP, all).await.is_err() {
-        tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start");
-    }
-    drop((flow, sole));
-    let _ = timeout(Duration::from_secs(1), store.close()).await;
-    tracing::info!("stopped");
-    Ok(())
+    }));
 }
 
 /// Until the daemon stops: intake may be dropped at any point.

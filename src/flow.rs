@@ -61,7 +61,8 @@ impl Flow {
         let (work, works) = mpsc::channel(WORK_WAITING_MAX);
         let (urgent, urgents) = mpsc::channel(URGENT_WAITING_MAX);
         let bell = watch::Sender::new(());
-        let writer = writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone() };
+        let writer =
+            writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone(), unheld: Vec::new() };
         tokio::spawn(writer.run(works, urgents));
         Arc::new(Flow { store, policy, work, urgent, bell })
     }

@@ -162,6 +162,39 @@ fn secrets_that_others_can_read_are_refused() {
     let check = run(folder.path(), &["check"]);
     assert_eq!(code(&check), 78);
     assert!(!stdout(&check).contains("plain-and-secret"), "a secret is never printed");
+    for (url, refused) in [
+        ("postgres://desk:plain-and-secret@localhost/desk", true),
+        ("postgres://desk@localhost/desk?sslmode=require&password=plain-and-secret", true),
+        ("postgres://desk@localhost:5432/desk", false),
+        ("postgres://localhost:5432/desk", false),
+    ] {
+        let folder = desk(&GOOD.replace("sqlite:FOLDER/desk.db", url));
+        assert_eq!(code(&run(folder.path(), &["check"])), 0, "{url}: only we can read it");
+        let mode = PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(folder.path().join("yesreply.toml"), mode).expect("mode 644");
+        let check = run(folder.path(), &["check"]);
+        assert_eq!(code(&check), if refused { 78 } else { 0 }, "{url}: {}", stdout(&check));
+        assert!(!stdout(&check).contains("plain-and-secret"), "a secret is never printed");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_78() {
+    let folder = desk(GOOD);
+    assert_eq!(code(&run(folder.path(), &["case", "list"])), 0);
+    let url = format!("sqlite:{}/desk.db", folder.path().display());
+    let store = yesreply::store::Store::open(&url).await.expect("the store");
+    let mut transaction = store.begin().await.expect("begin");
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations LIMIT 1";
+    sqlx::query(newer).execute(&mut *transaction).await.expect("insert");
+    transaction.commit().await.expect("commit");
+    store.close().await;
+    for command in [&["serve"][..], &["case", "list"], &["audit"]] {
+        let done = run(folder.path(), command);
+        assert_eq!(code(&done), 78, "{command:?}: {}", stderr(&done));
+        assert!(stderr(&done).contains("newer"), "{command:?}: {}", stderr(&done));
+    }
 }
 
 #[test]

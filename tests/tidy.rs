@@ -199,6 +199,20 @@ fn rules_have_tests() {
     }
 }
 
+/// Every mistake of the failpoints is built in at one place, and a test says that it is noticed.
+#[test]
+fn every_fault_is_noticed() {
+    for name in yesreply::failpoint::FAULTS {
+        let built = format!("fault(\"{name}\")");
+        let places: usize = sources().iter().map(|(_, text)| text.matches(&built).count()).sum();
+        assert_eq!(places, 1, "{name} is built in {places} times");
+        let tests =
+            tracked().into_iter().filter(|p| p.starts_with("tests") && p.extension().is_some_and(|e| e == "rs"));
+        let quoted = format!("\"{name}\"");
+        assert!(tests.filter(|p| text(p).contains(&quoted)).count() == 1, "no test bites on {name}");
+    }
+}
+
 /// Every dependency says why it is there.
 #[test]
 fn dependencies_have_reasons() {

@@ -275,15 +275,24 @@ fn take_out(value: &mut Value, keys: &[&str]) -> bool {
 fn plain_secrets(path: &Path, file: &File, findings: &mut Findings) {
     let plain = |secret: &Option<Secret>| matches!(secret, Some(Secret::Plain(_)));
     let keys = plain(&file.token.key) || file.token.keys.iter().flatten().any(|k| matches!(k, Secret::Plain(_)));
-    if (keys || file.mailbox.values().any(|m| plain(&m.password)))
+    let database = has_password(&file.database.url) && std::env::var_os("YESREPLY__DATABASE__URL").is_none();
+    if (keys || database || file.mailbox.values().any(|m| plain(&m.password)))
         && let Err(reason) = values::private_file(path)
     {
         findings.fail(
             "",
             &format!("it holds a plain secret, and {reason}"),
-            "or move the secret to a file of its own: { file = \"…\" }",
+            "or move the secret to a file of its own: { file = \"…\" }; that of database.url into the environment, or into ~/.pgpass",
         );
     }
+}
+
+/// `postgres://user:password@host/name`, or `?password=…`.
+fn has_password(url: &str) -> bool {
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
+    let authority = before.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || query.split('&').any(|pair| pair.starts_with("password="))
 }
 
 /// Is the reply address the plain one (R4)?

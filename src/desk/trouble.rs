@@ -45,7 +45,7 @@ pub fn gave_up(event: &Event, failure: &Undeliverable, view: &View, policy: &Pol
     let Some((delivery, known)) = found.and_then(|d| Some((d, view.cases.get(&d.case)?))) else {
         return sheet.done(Outcome::Handled, "R61", "a delivery outside any case failed", None);
     };
-    failed(&mut sheet, known, delivery, &failure.status, &failure.diagnostic, "R61");
+    failed(&mut sheet, known, &view.deliveries, delivery, (&failure.status, &failure.diagnostic), "R61");
     sheet.done(Outcome::Handled, "R61", "a delivery failed for good", Some(delivery.case))
 }
 
@@ -74,7 +74,7 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
                     status: status.clone(),
                     diagnostic: diagnostic.clone(),
                 });
-                failed(&mut sheet, known, delivery, &status, &diagnostic, "R63");
+                failed(&mut sheet, known, &arriving.view.deliveries, delivery, (&status, &diagnostic), "R63");
             }
             Action::Delayed => {
                 let detail = format!("to {}: {diagnostic}", delivery.recipient);
@@ -163,9 +163,9 @@ fn outcomes<'a>(arriving: &Arriving<'_>, deliveries: &[&'a Delivery]) -> Vec<(&'
 fn failed(
     sheet: &mut Sheet<'_>,
     known: &CaseView,
+    deliveries: &[Delivery],
     delivery: &Delivery,
-    status: &str,
-    diagnostic: &str,
+    (status, diagnostic): (&str, &str),
     rule: &'static str,
 ) {
     let policy = sheet.policy;
@@ -187,7 +187,7 @@ fn failed(
             let remedy = "An answer may not arrive either.";
             notice(sheet, known, &told, line, remedy, delivery, status, diagnostic, None);
         }
-        Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, delivery, entry),
+        Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, deliveries, delivery, entry),
         Purpose::Notice => {}
     }
 }
@@ -228,7 +228,13 @@ fn notice(
 }
 
 /// An agent whose relay failed is absent: the others get it; the last one's failure alarms.
-fn relay_to_others(sheet: &mut Sheet<'_>, known: &CaseView, delivery: &Delivery, entry: Option<&(i64, Entry)>) {
+fn relay_to_others(
+    sheet: &mut Sheet<'_>,
+    known: &CaseView,
+    deliveries: &[Delivery],
+    delivery: &Delivery,
+    entry: Option<&(i64, Entry)>,
+) {
     let policy = sheet.policy;
     let case = &known.case;
     let others: Vec<&Agent> = match delivery.purpose {
@@ -237,9 +243,10 @@ fn relay_to_others(sheet: &mut Sheet<'_>, known: &CaseView, delivery: &Delivery,
         }
         _ => Vec::new(),
     };
-    let alone = agents_of(policy, &case.mailbox).len() <= 1;
-    if alone {
-        sheet.log(case.key, "alarm", "yesreply", "R63", "the last agent of the mailbox cannot be reached");
+    let unreached = |d: &&Delivery| d.entry == delivery.entry && d.agent.is_some() && d.id != delivery.id && !d.failed;
+    if others.is_empty() && !deliveries.iter().any(|d| unreached(&d)) {
+        let detail = format!("no agent of {} can be reached about case {}", case.mailbox, case.reference);
+        sheet.log(case.key, "alarm", "yesreply", "R63", &detail);
     }
     let Some((id, entry)) = entry.filter(|(_, e)| e.direction == Direction::Inbound) else {
         return;

@@ -1,12 +1,16 @@
 //! One event of a group: look up, decide, and hand over what follows.
 
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use sqlx::AnyConnection;
 
 use crate::clock;
 use crate::desk::policy::Policy;
-use crate::desk::{Decision, Event, Keys, ROUNDS_MAX, Step, View, What, decide};
+use crate::desk::{Decision, Effect, Event, Keys, LogLine, ROUNDS_MAX, Step, View, What, decide};
+use crate::failpoint;
 use crate::store::events::{self, Happened};
 use crate::store::pending::{EntryRef, Pending};
 use crate::store::quarantine::{self, Quarantined};
@@ -44,6 +48,12 @@ impl Deciding<'_> {
         let decision = self.decision(connection, event).await?;
         let told = commit::commit(connection, &mut self.pending, &event.id, event.at_ms, &decision).await?;
         self.record(event, &decision, prepared, told.first_entry);
+        failpoint::poison("event.decided", &prepared.raw());
+        for effect in &decision.effects {
+            if let Effect::Log(_, LogLine { kind: "alarm", rule, detail, .. }) = effect {
+                tracing::error!(event.id = event.id, rule, reason = detail, "somebody must look at this");
+            }
+        }
         let content = match &event.what {
             What::Arrived(arrival) => Some(arrival.mail.content_hash),
             _ => None,
@@ -57,7 +67,7 @@ impl Deciding<'_> {
     async fn decision(&mut self, connection: &mut AnyConnection, event: &Event) -> Result<Decision, Failure> {
         let mut view = View::default();
         for _ in 0..ROUNDS_MAX {
-            match guarded(|| decide(event, &view, self.policy))? {
+            match decide(event, &view, self.policy) {
                 Step::Done(decision) => return Ok(decision),
                 Step::Need(keys) => {
                     let keys = self.shelf.answer(keys, &mut view);
@@ -101,9 +111,14 @@ impl Deciding<'_> {
     }
 }
 
-/// Work that must not take others down with it.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failure::Panic("deciding panicked".to_owned()))
+/// Work that must not take others down with it: a panic inside is one way to end.
+pub(super) async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Failure::Panic("handling it panicked".to_owned()))))
+    })
+    .await
 }
 
 /// Puts a mail into quarantine, whole.

@@ -14,6 +14,7 @@ use crate::desk::policy::Policy;
 use crate::desk::routing::agent_by_address;
 use crate::desk::token::{CaseKey, Class, Found, Token};
 use crate::desk::{Arrival, Event, What};
+use crate::failpoint;
 use crate::mail::references::ancestors;
 use crate::mail::render::{Part, encode_blob};
 use crate::mail::reply::{Known, Reading, read_agent, read_customer};
@@ -185,9 +186,18 @@ async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Resu
 fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
     let mail = match &piece.broken {
         Some(reason) => Err(reason.clone()),
-        None => guarded(|| read::read(&piece.raw)),
+        None => guarded(|| {
+            failpoint::poison("mail.read", &piece.raw);
+            read::read(&piece.raw)
+        }),
     };
-    (piece, mail)
+    let by_id_alone = |mut mail: Incoming| {
+        if let Some(id) = mail.message_id.as_ref().filter(|_| failpoint::fault("dedup_by_message_id")) {
+            mail.content_hash = Sha256::digest(id.as_str()).into();
+        }
+        mail
+    };
+    (piece, mail.map(by_id_alone))
 }
 
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {

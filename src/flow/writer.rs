@@ -38,11 +38,14 @@ pub(super) struct Writer {
     pub store: Store,
     pub policy: Arc<Policy>,
     pub bell: watch::Sender<()>,
+    /// Rows, with their attempt, that no sender has in hand though the store may say so: the commit that claimed or began
+    /// them has failed, or has not and its answer was lost.
+    pub unheld: Vec<(i64, i64)>,
 }
 
 impl Writer {
     /// Ends when all senders are gone.
-    pub async fn run(self, mut works: mpsc::Receiver<Work>, mut urgents: mpsc::Receiver<Urgent>) {
+    pub async fn run(mut self, mut works: mpsc::Receiver<Work>, mut urgents: mpsc::Receiver<Urgent>) {
         loop {
             tokio::select! {
                 biased;
@@ -68,9 +71,15 @@ impl Writer {
     async fn batch(
         &self,
         events: Vec<Prepared>,
-        intake: Option<Progress>,
+        mut intake: Option<Progress>,
         replayed: &[i64],
     ) -> anyhow::Result<Vec<Handled>> {
+        let early = if failpoint::fault("cursor_before_commit") { intake.take() } else { None };
+        if let Some(early) = early {
+            let mut transaction = self.store.begin().await?;
+            progress(&mut transaction, &early).await?;
+            transaction.commit().await?;
+        }
         let mut transaction = self.store.begin().await.context("begin a transaction")?;
         for id in replayed {
             quarantine::take(&mut transaction, *id).await.context("take a mail out of quarantine")?;
@@ -116,7 +125,7 @@ impl Writer {
         events: &[Prepared],
     ) -> anyhow::Result<Result<(Vec<Handled>, bool), Failure>> {
         let mut savepoint = transaction.begin().await.context("begin a savepoint")?;
-        match self.together(&mut savepoint, events).await {
+        match guarded(self.together(&mut savepoint, events)).await {
             Ok(done) => {
                 savepoint.commit().await.context("release a savepoint")?;
                 Ok(Ok(done))
@@ -155,7 +164,7 @@ impl Writer {
         let good: Vec<&Event> = events.iter().filter_map(|e| e.event.as_ref().ok()).collect();
         let ids: Vec<&str> = events.iter().map(Prepared::id).collect();
         let policy = &*self.policy;
-        let keys: Vec<Keys> = guarded(|| good.iter().map(|e| routing::keys(e, &View::default(), policy)).collect())?;
+        let keys: Vec<Keys> = good.iter().map(|e| routing::keys(e, &View::default(), policy)).collect();
         let shelf = Shelf::stock(connection, &ids, &keys, policy, clock::now_ms()).await?;
         Ok(Deciding { policy, shelf, pending: Pending::default() })
     }

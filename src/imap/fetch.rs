@@ -128,7 +128,9 @@ impl Pass<'_> {
 
     async fn list(&mut self, set: &str) -> Result<Vec<Listed>, WireError> {
         let mut listed = Vec::new();
-        let command = format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE)");
+        let unseen_only = failpoint::fault("unseen_work_list");
+        let flags = if unseen_only { " FLAGS" } else { "" };
+        let command = format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE{flags})");
         self.wire
             .command(&command, LIST_TIMEOUT, |response| {
                 let Response::Fetch(_, attributes) = response else { return };
@@ -138,6 +140,7 @@ impl Pass<'_> {
                         AttributeValue::Uid(n) => uid = Some(*n),
                         AttributeValue::Rfc822Size(n) => size = Some(u64::from(*n)),
                         AttributeValue::InternalDate(text) => date = internal_date_ms(text),
+                        AttributeValue::Flags(flags) if unseen_only && flags.iter().any(|f| f == "\\Seen") => return,
                         _ => {}
                     }
                 }

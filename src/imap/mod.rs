@@ -79,13 +79,15 @@ pub struct Intake {
     /// What was last recorded of this account: the same is not logged twice.
     state: Option<String>,
     attempts: u32,
+    /// The summary of old mail (R91) was looked after.
+    old_told: bool,
 }
 
 impl Intake {
     /// A loop that has not begun.
     #[must_use]
     pub fn new(account: Account, settings: Settings, flow: Arc<Flow>, beat: Beat) -> Self {
-        Intake { account, settings, flow, beat, suspect: Suspect::default(), state: None, attempts: 0 }
+        Intake { account, settings, flow, beat, suspect: Suspect::default(), state: None, attempts: 0, old_told: false }
     }
 
     /// Reads for ever. May be dropped at any point: nothing lives in memory only.
@@ -197,8 +199,10 @@ impl Intake {
         let (flow, settings, beat) = (&self.flow, &self.settings, &self.beat);
         let lane = Lane::new(self.flow.clone());
         Pass { wire, flow, lane, settings, beat, suspect: &mut self.suspect, cursor, uid_next }.run().await?;
-        if before <= cursor.uid_old && cursor.uid_last > before {
+        // once more at each start: a crash may have come between the last of the old mail and its summary
+        if !self.old_told || (before <= cursor.uid_old && cursor.uid_last > before) {
             self.flow.old_mail_taken(cursor).await?;
+            self.old_told = true;
         }
         if begun_ms.saturating_sub(cursor.read_ms) >= READ_RECORD_MS {
             cursor.read_ms = begun_ms;

@@ -82,9 +82,34 @@ fn is_hidden(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// For logs: of each address only the domain.
+#[must_use]
+pub fn without_local_parts(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || "<>()[],;\"'".contains(c)) {
+        match word.rsplit_once('@') {
+            Some((_, domain)) => out.extend(["…@", domain]),
+            None => out.push_str(word),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_name_domains_only() {
+        for (said, logged) in [
+            ("550 5.1.1 <jane@shop.example>: unknown", "550 5.1.1 <…@shop.example>: unknown"),
+            ("to=a+b@c.example, b@d.example", "…@c.example, …@d.example"),
+            ("250 2.0.0 ok", "250 2.0.0 ok"),
+            ("@ and a@b@c.example", "…@ and …@c.example"),
+        ] {
+            assert_eq!(without_local_parts(said), logged);
+        }
+    }
 
     #[test]
     fn header_text_is_one_clean_line() {

@@ -112,6 +112,22 @@ pub async fn untold(connection: &mut AnyConnection, mailbox: &str, since_ms: i64
 }
 
 impl Store {
+    /// Open cases with an alarm that nobody has answered since.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn alarms(&self) -> sqlx::Result<i64> {
+        let row = sqlx::query(
+            "SELECT count(*) AS n FROM cases WHERE status IN ('new', 'open') AND EXISTS (
+                 SELECT 1 FROM case_log WHERE case_log.case_key = cases.case_key AND case_log.kind = 'alarm'
+                 AND NOT EXISTS (SELECT 1 FROM entries WHERE entries.case_key = cases.case_key
+                                 AND entries.direction = 'outbound' AND entries.at > case_log.at))",
+        )
+        .fetch_one(self.reader())
+        .await?;
+        rows::number(&row, "n")
+    }
+
     /// Cases, newest first.
     ///
     /// # Errors
@@ -224,23 +240,26 @@ impl Store {
         rows::number(&row, "n")
     }
 
-    /// Stored messages, and how many ended in each state.
+    /// Stored messages, and how many ended in each state, both at one moment.
     ///
     /// # Errors
     /// The database's.
     pub async fn sums(&self) -> sqlx::Result<(i64, Vec<(String, i64)>)> {
-        let row = sqlx::query("SELECT (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n")
-            .fetch_one(self.reader())
-            .await?;
-        let stored = rows::number(&row, "n")?;
-        let outcomes = sqlx::query(
-            "SELECT outcome, count(*) AS n FROM events WHERE kind = 'arrived' GROUP BY outcome ORDER BY outcome",
+        let found = sqlx::query(
+            "SELECT '' AS outcome, (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n
+             UNION ALL
+             SELECT outcome, count(*) AS n FROM events WHERE kind = 'arrived' GROUP BY outcome ORDER BY outcome",
         )
         .fetch_all(self.reader())
-        .await?
-        .iter()
-        .map(|row| Ok((rows::text(row, "outcome")?, rows::number(row, "n")?)))
-        .collect::<sqlx::Result<_>>()?;
+        .await?;
+        let mut stored = 0;
+        let mut outcomes = Vec::with_capacity(found.len());
+        for row in &found {
+            match (rows::text(row, "outcome")?, rows::number(row, "n")?) {
+                (total, n) if total.is_empty() => stored = n,
+                outcome => outcomes.push(outcome),
+            }
+        }
         Ok((stored, outcomes))
     }
 }

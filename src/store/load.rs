@@ -18,6 +18,8 @@ const AGENT_MAIL_MAX: i64 = 200;
 const AGENT_MAIL_EACH_MAX: usize = 20;
 /// Copies of a few mails that decisions see; each lies in a few mailboxes at most.
 const COPIES_MAX: usize = 2_000;
+/// Relays of one entry that a decision sees.
+const ENTRY_DELIVERIES_MAX: i64 = 500;
 /// Values in one IN list.
 const IN_LIST_MAX: usize = 200;
 
@@ -200,6 +202,23 @@ async fn deliveries(connection: &mut AnyConnection, keys: &Keys, view: &mut View
         view.asked.sent_ids.insert(id.clone());
         let sql = format!("SELECT {columns} FROM outbox WHERE message_hash = $1 ORDER BY id LIMIT 20");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id.hash16().to_vec());
+        found.extend(query.fetch_all(&mut *connection).await?);
+    }
+    let mut entries: Vec<(i64, i64)> = Vec::new();
+    for row in &found {
+        let about = (rows::maybe_number(row, "case_key")?, rows::maybe_number(row, "entry_id")?);
+        if let (Some(case), Some(entry)) = about
+            && !entries.contains(&(case, entry))
+        {
+            entries.push((case, entry));
+        }
+    }
+    // whoever else was to get the same entry: the last failure alarms (R63)
+    for (case, entry) in entries {
+        let sql = format!(
+            "SELECT {columns} FROM outbox WHERE case_key = $1 AND entry_id = $2 AND agent IS NOT NULL ORDER BY id LIMIT $3"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(case).bind(entry).bind(ENTRY_DELIVERIES_MAX);
         found.extend(query.fetch_all(&mut *connection).await?);
     }
     for row in &found {

@@ -10,6 +10,9 @@
     reason = "a test that cannot go on fails, with the reason"
 )]
 
+#[cfg(feature = "failpoints")]
+#[path = "../bite/mod.rs"]
+mod bite;
 #[path = "../database/mod.rs"]
 mod database;
 mod desk;
@@ -21,6 +24,8 @@ mod addresses;
 mod agents;
 mod attacks;
 mod automatic;
+#[cfg(feature = "failpoints")]
+mod bites;
 mod cases;
 mod customers;
 mod keeping;

@@ -8,6 +8,9 @@
     reason = "a test that cannot go on fails, with the reason"
 )]
 
+#[cfg(feature = "failpoints")]
+#[path = "../bite/mod.rs"]
+mod bite;
 mod imap;
 mod smtp;
 
