@@ -11,6 +11,7 @@ use crate::desk::policy::Policy;
 use crate::desk::token::{Class, Found, Token};
 use crate::flow::explain::{Explained, explain, reading};
 use crate::mail::Incoming;
+use crate::mail::forward::Forward;
 use crate::mail::report::{Report, ReportRecipient};
 use crate::store::Store;
 
@@ -108,9 +109,24 @@ fn object(file: &Path, explained: &Explained, policy: Option<&Policy>, reference
         "signature": explained.reading.signature,
         "attachments": attachments,
         "report": mail.report.as_ref().map(report),
+        "forward": explained.forward.as_ref().map(forward),
         "tokens": policy.map(|policy| tokens(policy, mail)).unwrap_or_default(),
         "route": route,
         "defects": mail.remarks.iter().chain(&mail.defects).collect::<Vec<_>>(),
+    })
+}
+
+fn forward(forward: &Forward) -> Value {
+    let original = &forward.original;
+    let author = original.author();
+    json!({
+        "from": author.map(|p| p.address.to_string()),
+        "from_name": author.map(|p| p.name.clone()).unwrap_or_default(),
+        "subject": original.subject,
+        "message_id": original.message_id.as_ref().map(|id| id.as_str()),
+        "attached": forward.attachment.is_some(),
+        "text": original.text,
+        "note": forward.note,
     })
 }
 

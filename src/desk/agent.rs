@@ -92,7 +92,7 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
             "Ask your operator, or a colleague who does.",
         );
     }
-    if let Some((reason, remedy)) = doubt_of_author(&writing, colleague) {
+    if let Some((reason, remedy)) = doubt_of_author(arriving, colleague) {
         return held(&writing, "R40", &reason, &remedy);
     }
     match colleague {
@@ -102,9 +102,10 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
 }
 
 /// Why the author may not be who the token says (R40); `None` if all is well.
-fn doubt_of_author(writing: &Writing<'_>, colleague: Option<&Agent>) -> Option<(String, String)> {
-    let mail = &writing.arriving.arrival.mail;
-    let policy = writing.arriving.policy;
+#[must_use]
+pub fn doubt_of_author(arriving: &Arriving<'_>, colleague: Option<&Agent>) -> Option<(String, String)> {
+    let mail = &arriving.arrival.mail;
+    let policy = arriving.policy;
     let from: Vec<String> = mail.from.iter().map(|f| f.address.to_string()).collect();
     let Some(colleague) = colleague.filter(|_| mail.from.len() == 1) else {
         return Some((
@@ -121,7 +122,7 @@ fn doubt_of_author(writing: &Writing<'_>, colleague: Option<&Agent>) -> Option<(
         ));
     }
     let login = from.first().map(String::as_str);
-    if policy.security.require_auth != RequireAuth::Off && writing.arriving.verdict(login) != Verdict::Pass {
+    if policy.security.require_auth != RequireAuth::Off && arriving.verdict(login) != Verdict::Pass {
         return Some((
             format!("A mail in your name ({}) did not pass our server's authentication.", from.join(", ")),
             "If it was you, send it through your own provider's server; ask your operator to run yesreply check."

@@ -10,6 +10,7 @@ use crate::mail::verdict::Verdict;
 use crate::mail::{Address, NameAddr};
 
 use super::case::{Case, Direction, Entry, Party, Standing, Status, party_of};
+use super::forward::refusal;
 use super::letters::{Letter, Written};
 use super::loops::{Acknowledgement, acknowledgement};
 use super::outgoing::{Sheet, ToCustomer, agents_of, shown};
@@ -114,14 +115,15 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
 }
 
 /// Somebody whose Reply-To is the customer (R20): what they write later from the same From is theirs too.
-fn other_author<'a>(arriving: &Arriving<'a>, case: &Case) -> Option<&'a NameAddr> {
+pub(super) fn other_author<'a>(arriving: &Arriving<'a>, case: &Case) -> Option<&'a NameAddr> {
     let author = arriving.arrival.mail.author()?;
     let same_organisation = author.address.organisational_domain() == case.customer.address.organisational_domain();
     let other = author.address.key() != case.customer.address.key();
     (other && same_organisation && !is_our_own(arriving.policy, &author.address)).then_some(author)
 }
 
-fn new_case(arriving: &Arriving<'_>, mailbox: &Mailbox, continued: Option<&CaseView>) -> Case {
+/// A case that is not there yet.
+pub(super) fn new_case(arriving: &Arriving<'_>, mailbox: &Mailbox, continued: Option<&CaseView>) -> Case {
     let mail = &arriving.arrival.mail;
     let owner = continued.and_then(|c| c.case.owner.clone()).filter(|o| arriving.policy.agents.contains_key(o));
     let subject = stripped_subject(&mail.subject, &arriving.policy.strip_subject);
@@ -238,7 +240,8 @@ fn point(sheet: &mut Sheet<'_>, arriving: &Arriving<'_>, route: &Route, case: &C
     }
 }
 
-fn warnings(arriving: &Arriving<'_>, route: &Route, standing: Standing) -> Vec<String> {
+/// What agents are to be careful of.
+pub(super) fn warnings(arriving: &Arriving<'_>, route: &Route, standing: Standing) -> Vec<String> {
     let mail = &arriving.arrival.mail;
     let mut warnings = Vec::new();
     let author = mail.author().map(|a| a.address.to_string()).unwrap_or_default();
@@ -256,6 +259,7 @@ fn warnings(arriving: &Arriving<'_>, route: &Route, standing: Standing) -> Vec<S
     if route.forged {
         warnings.push("it bore a reply address that is not ours.".to_owned());
     }
+    warnings.extend(refusal(arriving));
     if mail.from.len() > 1 {
         warnings.push("it names several authors.".to_owned());
     }

@@ -10,6 +10,7 @@ pub mod answer;
 pub mod case;
 pub mod command;
 pub mod customer;
+pub mod forward;
 pub mod guard;
 pub mod letters;
 pub mod loops;
@@ -84,6 +85,8 @@ pub struct Arrival {
     pub size_bytes: u64,
     /// Only its headers were fetched: it is over `limits.message_bytes_max`.
     pub headers_only: bool,
+    /// The mail that it forwards; looked for only where an agent's address stands in From (R23).
+    pub forward: Option<Box<forward::Forwarded>>,
 }
 
 /// A delivery that failed for good.
@@ -259,6 +262,9 @@ fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> De
     }
     if arrival.mail.report.is_some() || arrival.mail.nature == crate::mail::Nature::Bounce {
         return trouble::reported(&arriving, &route);
+    }
+    if let Some(decision) = forward::forwarded(&arriving, &route) {
+        return decision;
     }
     match route.agent_token() {
         Some(token) => agent::wrote(&arriving, &route, token),

@@ -168,6 +168,11 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
                 }
             }
             keys.message_ids.extend(ancestors(&arrival.mail));
+            let mut passed = arrival.forward.as_deref();
+            while let Some(inner) = passed {
+                keys.message_ids.extend(inner.original.mail.message_id.clone());
+                passed = inner.original.forward.as_deref();
+            }
             keys.references.extend(case_tags(&arrival.mail.subject));
             if arrival.mail.message_id.is_some() || arrival.mail.date_ms.is_some() {
                 keys.copy = Some(arrival.mail.content_hash);

@@ -4,6 +4,7 @@ use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::{Decision, Event, ROUNDS_MAX, Step, View, What, decide};
 use crate::mail::Incoming;
+use crate::mail::forward::{self, Forward};
 use crate::mail::read::read;
 use crate::mail::reply::{Known, Reading, read_customer};
 use crate::store::Store;
@@ -19,6 +20,8 @@ pub struct Explained {
     pub mail: Incoming,
     /// Its new words.
     pub reading: Reading,
+    /// The mail that it forwards; whether that counts is the desk's to say (R23).
+    pub forward: Option<Forward>,
     /// What the desk would do; `None` without a config.
     pub decision: Option<Decision>,
 }
@@ -28,7 +31,7 @@ pub struct Explained {
 pub fn reading(raw: &[u8]) -> Explained {
     let mail = read(raw);
     let reading = read_customer(&mail.text, mail.html.as_deref(), &Known { ours: &[], shared: &[] });
-    Explained { mail, reading, decision: None }
+    Explained { forward: forward::read(&mail), mail, reading, decision: None }
 }
 
 /// Reads a mail and decides about it as if it had just arrived in this mailbox. Changes nothing.
@@ -50,7 +53,8 @@ pub async fn explain(store: &Store, policy: &Policy, mailbox: &str, raw: Vec<u8>
     let decision = decision(store, policy, &event).await?;
     match event.what {
         What::Arrived(arrival) => {
-            Ok(Explained { mail: arrival.mail, reading: arrival.reading, decision: Some(decision) })
+            let forward = forward::read(&arrival.mail);
+            Ok(Explained { mail: arrival.mail, reading: arrival.reading, forward, decision: Some(decision) })
         }
         _ => anyhow::bail!("it is no mail"),
     }

@@ -10,6 +10,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::clock;
+use crate::desk::forward::Forwarded;
 use crate::desk::policy::Policy;
 use crate::desk::routing::agent_by_address;
 use crate::desk::token::{CaseKey, Class, Found, Token};
@@ -18,7 +19,7 @@ use crate::failpoint;
 use crate::mail::references::ancestors;
 use crate::mail::render::{Part, encode_blob};
 use crate::mail::reply::{Known, Reading, read_agent, read_customer};
-use crate::mail::{Incoming, html, read};
+use crate::mail::{Attachment, Incoming, forward, html, read};
 use crate::store::Store;
 use crate::store::load::{KnownTexts, known_texts};
 use crate::store::pending::Blob;
@@ -27,6 +28,8 @@ use crate::store::types::{Content, Cursor, FetchedMail};
 
 /// Octets that are parsed in one blocking piece of work.
 const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Agents through whose hands a mail goes before it comes to the desk.
+const FORWARDS_MAX: usize = 4;
 
 /// An event, ready for the transaction.
 #[derive(Debug)]
@@ -244,7 +247,13 @@ async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::
 }
 
 fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background) -> Prepared {
-    let read = mail.and_then(|mail| guarded(|| arrival(&piece, mail, background)));
+    let read = mail.and_then(|mail| {
+        guarded(|| {
+            let mut blobs = Vec::new();
+            let arrival = arrival(&piece, mail, background, FORWARDS_MAX, &mut blobs);
+            (arrival, blobs)
+        })
+    });
     match read {
         Ok((arrival, blobs)) => Prepared {
             event: Ok(Event { id: piece.id, at_ms: piece.at_ms, what: What::Arrived(Box::new(arrival)) }),
@@ -259,7 +268,14 @@ fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background)
     }
 }
 
-fn arrival(piece: &Piece, mut mail: Incoming, background: &Background) -> (Arrival, Vec<Blob>) {
+/// A mail as the desk sees it, and within it the mails that agents passed on, from hand to hand at most `forwards` times.
+fn arrival(
+    piece: &Piece,
+    mut mail: Incoming,
+    background: &Background,
+    forwards: usize,
+    blobs: &mut Vec<Blob>,
+) -> Arrival {
     let texts = &background.texts;
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
@@ -268,32 +284,48 @@ fn arrival(piece: &Piece, mut mail: Incoming, background: &Background) -> (Arriv
     let agent_reading: Reading =
         if background.of_agent { read_agent(&mail.text, mail.html.as_deref(), &known) } else { Reading::default() };
     let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
-    let mut parts = Vec::new();
-    let mut blobs = Vec::new();
-    for attachment in &mut mail.attachments {
-        // from here on the encoded form is the only one in memory
-        let content = std::mem::take(&mut attachment.content);
-        let id = HEXLOWER.encode(&Sha256::digest(&content));
-        blobs.push((id.clone(), Arc::new(encode_blob(&content))));
-        parts.push(Part {
-            name: attachment.name.clone(),
-            media_type: attachment.media_type.clone(),
-            content_id: attachment.content_id.clone(),
-            inline: attachment.inline,
-            blob: id,
-            size_bytes: u64::try_from(content.len()).unwrap_or_default(),
-        });
-    }
-    let arrival = Arrival {
+    let may_forward = background.of_agent && forwards > 0 && !piece.headers_only;
+    let forward = may_forward.then(|| forward::read(&mail)).flatten();
+    let parts: Vec<Part> = mail.attachments.iter_mut().map(|attachment| part(attachment, blobs)).collect();
+    let old = piece.old || mail.date_ms.is_some_and(|date| date < piece.old_before_ms);
+    let forward = forward.map(|forward| {
+        // what stands in the text is the original's, and so is what was attached to it
+        let mut beside = parts.clone();
+        match forward.attachment {
+            Some(index) if index < beside.len() => drop(beside.remove(index)),
+            _ => beside.clear(),
+        }
+        let original = arrival(piece, forward.original, background, forwards.saturating_sub(1), blobs);
+        Box::new(Forwarded { note: forward.note, parts: beside, original: Arrival { old, ..original } })
+    });
+    Arrival {
         mailbox: piece.mailbox.clone(),
-        old: piece.old || mail.date_ms.is_some_and(|date| date < piece.old_before_ms),
+        old,
         reading,
         agent_reading,
         clean_html,
         parts,
         size_bytes: piece.size_bytes,
         headers_only: piece.headers_only,
+        forward,
         mail,
-    };
-    (arrival, blobs)
+    }
+}
+
+/// An attachment, stored once whoever gets it.
+fn part(attachment: &mut Attachment, blobs: &mut Vec<Blob>) -> Part {
+    // from here on the encoded form is the only one in memory
+    let content = std::mem::take(&mut attachment.content);
+    let id = HEXLOWER.encode(&Sha256::digest(&content));
+    if !blobs.iter().any(|(known, _)| *known == id) {
+        blobs.push((id.clone(), Arc::new(encode_blob(&content))));
+    }
+    Part {
+        name: attachment.name.clone(),
+        media_type: attachment.media_type.clone(),
+        content_id: attachment.content_id.clone(),
+        inline: attachment.inline,
+        blob: id,
+        size_bytes: u64::try_from(content.len()).unwrap_or_default(),
+    }
 }

@@ -93,6 +93,12 @@ impl HtmlBody {
     /// HTML of the lines to keep, one flag each; everything else, and all that is hidden, is left out.
     #[must_use]
     pub fn keep(&self, keep: &[bool]) -> String {
+        self.keep_unquoted(keep, 0)
+    }
+
+    /// The same without the outermost `quotes` blockquotes round each line.
+    #[must_use]
+    pub fn keep_unquoted(&self, keep: &[bool], quotes: usize) -> String {
         let kept: HashSet<NodeId> = self
             .lines
             .iter()
@@ -110,16 +116,21 @@ impl HtmlBody {
                 next = node.parent();
             }
         }
-        self.write(&shown)
+        self.write(&shown, quotes)
     }
 
-    fn write(&self, shown: &HashSet<NodeId>) -> String {
+    fn write(&self, shown: &HashSet<NodeId>, quotes: usize) -> String {
         let mut out = String::new();
+        let mut open = 0usize;
         for edge in self.tree.tree.root().traverse() {
             match edge {
                 Edge::Open(node) if shown.contains(&node.id()) => match node.value() {
                     Node::Text(words) => out.push_str(&escaped(words)),
+                    Node::Element(element) if element.name() == "blockquote" && open < quotes => {
+                        open = open.saturating_add(1);
+                    }
                     Node::Element(element) if !matches!(element.name(), "html" | "body") => {
+                        open = open.saturating_add(usize::from(element.name() == "blockquote"));
                         out.push('<');
                         out.push_str(element.name());
                         for (name, value) in element.attrs() {
@@ -133,6 +144,12 @@ impl HtmlBody {
                     if let Node::Element(element) = node.value()
                         && !matches!(element.name(), "html" | "body" | "br" | "img" | "hr")
                     {
+                        if element.name() == "blockquote" {
+                            open = open.saturating_sub(1);
+                            if open < quotes {
+                                continue;
+                            }
+                        }
                         out.push_str(&format!("</{}>", element.name()));
                     }
                 }

@@ -7,6 +7,7 @@
 //! Never     fails, waits, tells the time, or knows a case. Date, ids and boundaries are given.
 
 pub mod address;
+pub mod forward;
 pub mod html;
 pub mod message_id;
 pub mod nature;

@@ -37,7 +37,7 @@ const REPLY: [&str; 27] = [
 ];
 
 /// Words that mean "forwarded".
-const FORWARD: [&str; 18] = [
+const FORWARD: [&str; 20] = [
     "fwd",
     "fw",
     "wg",
@@ -55,6 +55,8 @@ const FORWARD: [&str; 18] = [
     "转发",
     "轉寄",
     "転送",
+    "轉發",
+    "전달",
     "vs",
 ];
 
@@ -96,6 +98,36 @@ pub fn without_reply_prefixes(subject: &str) -> &str {
     rest
 }
 
+/// A subject without its forward prefixes, and without the brackets of `[Fwd: …]`.
+#[must_use]
+pub fn without_forward_prefixes(subject: &str) -> &str {
+    let subject = subject.trim();
+    let inner = subject.strip_prefix('[').and_then(|s| s.strip_suffix(']')).filter(|s| forwarded(s).is_some());
+    let mut rest = inner.unwrap_or(subject);
+    while let Some(shorter) = forwarded(rest) {
+        rest = shorter;
+    }
+    rest
+}
+
+fn forwarded(subject: &str) -> Option<&str> {
+    without_prefix(subject, &FORWARD)
+}
+
+/// Does the subject begin with a prefix that means "answer", and nothing else?
+#[must_use]
+pub fn is_answer(subject: &str) -> bool {
+    let subject = subject.trim();
+    without_prefix(subject, &REPLY).is_some() && forwarded(subject).is_none()
+}
+
+/// Does it begin with one that means either, by the language?
+#[must_use]
+pub fn is_answer_or_forward(subject: &str) -> bool {
+    let subject = subject.trim();
+    without_prefix(subject, &REPLY).is_some() && forwarded(subject).is_some()
+}
+
 /// `Re:`, `RE[2]:`, `AW :`, `回复：`.
 fn without_prefix<'a>(subject: &'a str, words: &[&str]) -> Option<&'a str> {
     let (head, rest) = subject.split_once([':', '：'])?;
@@ -105,7 +137,8 @@ fn without_prefix<'a>(subject: &'a str, words: &[&str]) -> Option<&'a str> {
         Some(_) => return None,
         None => head.trim_end_matches(|c: char| c.is_ascii_digit()),
     };
-    let head = head.trim().to_lowercase();
+    // the lower case of the Turkish İ is an i with a dot above
+    let head = head.trim().to_lowercase().replace('\u{307}', "");
     words.contains(&head.as_str()).then(|| rest.trim_start())
 }
 

@@ -6,11 +6,11 @@
 //! Never     trusts names of HTML elements; where an agent's words and ours cannot be told apart it says so
 //!           ([`Reading::doubtful`]); where a customer's are in doubt it keeps them.
 
-mod frames;
+pub(super) mod frames;
 pub mod known;
 pub mod lines;
 mod signature;
-mod vocabulary;
+pub(super) mod vocabulary;
 
 use super::html::{self, HtmlBody};
 use crate::limits::REPLY_CHARS_MAX;
@@ -115,12 +115,12 @@ fn from_html(body: &HtmlBody, ours: &Shingles, shared: &Shingles, manner: Manner
 }
 
 /// Lines of plain text with their quote depth.
-fn plain_lines(text: &str) -> Vec<Line> {
+pub(super) fn plain_lines(text: &str) -> Vec<Line> {
     text.split('\n').map(|line| marked(line, 0)).collect()
 }
 
 /// A line without its quote marks; some clients write them into HTML too.
-fn marked(line: &str, around: usize) -> Line {
+pub(super) fn marked(line: &str, around: usize) -> Line {
     let mut rest = line;
     let mut depth = 0usize;
     loop {

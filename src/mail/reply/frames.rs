@@ -93,7 +93,7 @@ fn is_ruler(text: &str) -> bool {
 }
 
 /// `-----Original Message-----`, `Begin forwarded message:` in many languages.
-fn is_original(text: &str) -> bool {
+pub fn is_original(text: &str) -> bool {
     let text = text.trim().trim_matches('*');
     if text.len() > ATTRIBUTION_CHARS_MAX {
         return false;
