@@ -28,6 +28,7 @@ mod automatic;
 mod bites;
 mod cases;
 mod customers;
+mod forwards;
 mod keeping;
 mod reports;
 mod threads;
