@@ -47,11 +47,13 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     if verdict == Verdict::Pass && standing == Standing::Party {
         sheet.push(Effect::PartyPassed(case.key, party));
     }
-    let answered =
-        known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.standing == Standing::Agent);
-    let status = if case.owner.is_some() || answered { Status::Open } else { Status::New };
     if case.status != Status::Spam {
-        sheet.set_status(case, status, "customer", if case.status == Status::Closed { "R12" } else { "R10" });
+        sheet.set_status(
+            case,
+            waited_for(known),
+            "customer",
+            if case.status == Status::Closed { "R12" } else { "R10" },
+        );
     }
     if !arriving.arrival.old {
         relay_to_audience(
@@ -64,6 +66,13 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
         );
     }
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
+}
+
+/// Where a case stands in which the customer has written again.
+pub(super) fn waited_for(known: &CaseView) -> Status {
+    let answered =
+        known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.standing == Standing::Agent);
+    if known.case.owner.is_some() || answered { Status::Open } else { Status::New }
 }
 
 fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {

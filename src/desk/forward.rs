@@ -14,7 +14,7 @@ use crate::mail::reply::Reading;
 use super::agent::{Parent, Writing, confirm, doubt_of_author, obey};
 use super::case::{Case, Party, Standing, Status, party_of};
 use super::command::{self, Command, Leading};
-use super::customer::{inbound, new_case, other_author, warnings};
+use super::customer::{inbound, new_case, other_author, waited_for, warnings};
 use super::note::{note, note_entry};
 use super::outgoing::{Sheet, shown};
 use super::policy::Agent;
@@ -145,8 +145,7 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
     sheet.append(case.key, entry.clone());
     sheet.log(case.key, "not_acknowledged", "yesreply", "R23", "a forward is never acknowledged by itself");
     if let (Some(known), false) = (joined, case.status == Status::Spam) {
-        let status = if known.case.owner.is_some() { Status::Open } else { known.case.status };
-        sheet.set_status(&case, if status == Status::Closed { Status::Open } else { status }, &agent.name, "R23");
+        sheet.set_status(&case, waited_for(known), &agent.name, "R23");
     }
     if !arriving.arrival.old {
         let mut warned = vec![told(agent, passed.original, is_noted, &noted.parts)];

@@ -74,7 +74,8 @@ fn is_break(c: char) -> bool {
 }
 
 /// Controls, bidi controls, byte order marks, tags: what changes how the rest looks, and is not seen itself.
-fn is_hidden(c: char) -> bool {
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
