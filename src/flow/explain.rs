@@ -49,12 +49,15 @@ pub async fn explain(store: &Store, policy: &Policy, mailbox: &str, raw: Vec<u8>
         old: false,
     };
     let prepared = prepare::one(store, policy, &row, raw).await?;
+    let raw = prepared.raw();
     let event = prepared.event.map_err(|broken| anyhow::anyhow!("{}", broken.reason))?;
     let decision = decision(store, policy, &event).await?;
     match event.what {
         What::Arrived(arrival) => {
-            let forward = forward::read(&arrival.mail);
-            Ok(Explained { mail: arrival.mail, reading: arrival.reading, forward, decision: Some(decision) })
+            // what arrives gives its attachments to the store; here they are shown
+            let mail = read(&raw);
+            let forward = forward::read(&mail);
+            Ok(Explained { mail, reading: arrival.reading, forward, decision: Some(decision) })
         }
         _ => anyhow::bail!("it is no mail"),
     }

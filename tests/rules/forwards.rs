@@ -268,4 +268,8 @@ async fn r23_explain_shows_the_forward() {
     assert_eq!((decision.rule, decision.because.as_str()), ("R23", "anna forwards a mail of jane@customer.example"));
     let forward = explained.forward.expect("a forward");
     assert_eq!((forward.note.as_str(), forward.original.subject.as_str()), ("Please.", "Lamp broken"));
+    let explained = desk.explains(ANNA, &attached("Please.")).await;
+    assert_eq!(explained.decision.expect("a decision").rule, "R23");
+    assert_eq!(explained.forward.expect("a forward").note, "Please.");
+    assert!(explained.mail.attachments.iter().all(|a| !a.content.is_empty()), "{:?}", explained.mail.attachments);
 }
