@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod html;
+pub mod layers;
 pub mod message_id;
 pub mod nature;
 pub mod read;
@@ -15,6 +16,7 @@ pub mod references;
 pub mod render;
 pub mod reply;
 pub mod report;
+pub mod runs;
 pub mod text;
 pub mod verdict;
 

@@ -121,7 +121,8 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> 
         .collect::<sqlx::Result<_>>()?;
     let mut entries: Vec<_> = sqlx::query(
         "SELECT id, direction, author, author_name, standing, party, sender, recipients, copies, subject, message_id,
-                ancestors, at, text, html, '' AS body, parts, thread_topic, thread_index, silent, '' AS relay_text
+                ancestors, at, text, html, substr(body, 1, 65536) AS body, parts, thread_topic, thread_index, silent,
+                substr(relay_text, 1, 65536) AS relay_text
          FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(key.to_i64())
