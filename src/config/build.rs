@@ -183,6 +183,8 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
         banner: file.intake.banner.clone(),
         lists,
         letters,
+        #[cfg(feature = "failpoints")]
+        guard_is_open: crate::failpoint::fault("open_guard"),
     }
 }
 

@@ -59,6 +59,10 @@ impl Guard<'_> {
     /// Everything internal that was found, in words; empty if the draft may leave.
     #[must_use]
     pub fn findings(&self, draft: &Draft, attachments: &[Attachment]) -> Vec<String> {
+        #[cfg(feature = "failpoints")]
+        if self.policy.guard_is_open {
+            return Vec::new();
+        }
         let rendered = match render(draft) {
             Ok(rendered) => rendered.bytes,
             Err(reason) => return vec![reason],
@@ -149,7 +153,9 @@ impl Guard<'_> {
     fn parts_of_notes(&self, draft: &Draft) -> bool {
         let blobs = |note: bool| {
             let entries = self.entries.iter().map(|(_, e)| e);
-            entries.filter(move |e| (e.direction == Direction::Note && !e.silent) == note).flat_map(|e| e.parts.iter().map(|p| &p.blob))
+            entries
+                .filter(move |e| (e.direction == Direction::Note && !e.silent) == note)
+                .flat_map(|e| e.parts.iter().map(|p| &p.blob))
         };
         draft.parts.iter().any(|p| blobs(true).any(|b| *b == p.blob) && !blobs(false).any(|b| *b == p.blob))
     }
@@ -190,7 +196,8 @@ impl<'a> PrivateAddresses<'a> {
                 continue;
             };
             let after = seen.get(hit.end()..).unwrap_or_default();
-            let longer = after.strip_prefix('.').unwrap_or(after).starts_with(|c: char| c.is_alphanumeric() || c == '-');
+            let longer =
+                after.strip_prefix('.').unwrap_or(after).starts_with(|c: char| c.is_alphanumeric() || c == '-');
             let before = seen.get(..hit.start()).unwrap_or_default();
             let local: String = before
                 .chars()

@@ -34,6 +34,9 @@ pub struct Policy {
     pub lists: Vec<Address>,
     /// The texts the desk writes.
     pub letters: Letters,
+    /// A mistake that a test builds in: the leak guard lets everything pass.
+    #[cfg(feature = "failpoints")]
+    pub guard_is_open: bool,
 }
 
 /// One mailbox (a desk address) as the rules see it.

@@ -265,8 +265,14 @@ fn arrival(piece: &Piece, mut mail: Incoming, background: &Background) -> (Arriv
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
     let known = Known { ours: &internal, shared: &shared };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
-    let agent_reading: Reading =
-        if background.of_agent { read_agent(&mail.text, mail.html.as_deref(), &known) } else { Reading::default() };
+    let agent_reading: Reading = if failpoint::fault("uncut") {
+        // the guard alone must stop what quotes carry
+        Reading { words: mail.text.clone(), words_html: mail.html.clone(), quotes_ours: true, ..Reading::default() }
+    } else if background.of_agent {
+        read_agent(&mail.text, mail.html.as_deref(), &known)
+    } else {
+        Reading::default()
+    };
     let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
     let mut parts = Vec::new();
     let mut blobs = Vec::new();

@@ -242,10 +242,8 @@ pub fn as_seen(words: &str) -> String {
     }
     let seen: String = words.chars().filter(|c| matches!(c, '\n' | '\t') || !text::is_unseen(*c)).collect();
     // line by line, and only where look-alikes can be: the table is no fast one
-    let lines: Vec<String> = seen
-        .split('\n')
-        .map(|line| if line.is_ascii() { line.to_ascii_lowercase() } else { latin(line) })
-        .collect();
+    let lines: Vec<String> =
+        seen.split('\n').map(|line| if line.is_ascii() { line.to_ascii_lowercase() } else { latin(line) }).collect();
     lines.join("\n")
 }
 

@@ -76,7 +76,11 @@ fn is_break(c: char) -> bool {
 /// Is it a character that nobody sees: hidden ones, and joiners, which bodies keep since scripts and emoji need them?
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
-    is_hidden(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}')
+    is_hidden(c)
+        || matches!(
+            c,
+            '\u{200c}' | '\u{200d}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        )
 }
 
 /// Controls, bidi controls, byte order marks, tags: what changes how the rest looks, and is not seen itself.

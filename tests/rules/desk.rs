@@ -107,6 +107,14 @@ impl Desk {
         Desk::open(tempfile::tempdir().expect("a folder"), text).await
     }
 
+    /// A desk whose store is in memory, where many cases are to be quick.
+    pub async fn in_memory(extra: &str) -> Self {
+        let mut desk = Desk::with(extra).await;
+        let store = Store::open_empty().await.expect("the store");
+        desk.flow = Flow::start(store, Arc::new(desk.config.policy.clone()));
+        desk
+    }
+
     async fn open(folder: TempDir, text: &str) -> Self {
         let path = folder.path().join("yesreply.toml");
         let text = text.replace("sqlite:FOLDER/desk.db", &database::url(folder.path()).await);
