@@ -14,6 +14,7 @@ use crate::mail::{Nature, ReturnPath};
 use super::case::{Case, Direction, Entry, Standing, Status};
 use super::command::{self, Command, Leading};
 use super::letters::Letter;
+use super::loops::may_tell;
 use super::note::{note, note_of_colleague};
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of, shown};
 use super::policy::{Agent, RequireAuth};
@@ -21,9 +22,6 @@ use super::routing::{Arriving, Route, agent_by_address, agent_of};
 use super::token::{Class, Found, PartyId, Token};
 use super::{CaseView, Decision, EntryLink, Outcome, Purpose, Side, View};
 use super::{answer, customer};
-
-/// Held mails that an address hears of within an hour: an agent's own autoresponder may answer each (R52).
-const NOTICES_PER_HOUR_MAX: u32 = 10;
 
 /// An agent's mail under decision.
 #[derive(Debug, Clone, Copy)]
@@ -359,13 +357,13 @@ pub fn held(writing: &Writing<'_>, rule: &'static str, reason: &str, remedy: &st
     let case = &writing.known.case;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     keep(&mut sheet, arriving, case, rule, reason);
-    if arriving.view.counts.notices_address >= NOTICES_PER_HOUR_MAX {
+    if !may_tell(arriving, writing.known) {
         sheet.log(
             case.key,
             "not_told",
             "yesreply",
             "R52",
-            "this address got many notices within the hour: it may answer them by itself",
+            "there were many notices within the hour; the digest names it",
         );
         return sheet.done(Outcome::Held, rule, reason, Some(case.key));
     }
@@ -384,7 +382,8 @@ fn by_removed_agent(arriving: &Arriving<'_>, known: &CaseView) -> Decision {
     let reason = "the reply address belongs to somebody who is no agent any more";
     keep(&mut sheet, arriving, case, "R40", reason);
     let policy = arriving.policy;
-    if let (Some(mailbox), Nature::Personal) = (mailbox_of(policy, case), arriving.arrival.mail.nature) {
+    let tells = arriving.arrival.mail.nature == Nature::Personal && may_tell(arriving, known);
+    if let Some(mailbox) = mailbox_of(policy, case).filter(|_| tells) {
         let author = arriving.arrival.mail.author().map(|a| a.address.to_string()).unwrap_or_default();
         let line = format!(
             "{author} answered case #{} on an address of somebody who is no agent any more; nothing was sent.",

@@ -89,6 +89,8 @@ struct Piece {
     headers_only: bool,
     /// Why it must not be read.
     broken: Option<String>,
+    /// It lay in the folder for spam.
+    junk: bool,
     /// An earlier Date makes it old.
     old_before_ms: i64,
 }
@@ -121,6 +123,7 @@ pub async fn batch(
             size_bytes,
             headers_only,
             broken,
+            junk: batch.junk,
             old_before_ms: if mail.uid <= cursor.uid_old {
                 cursor.fresh_from_ms.saturating_sub(DATE_MARGIN_MS)
             } else {
@@ -145,6 +148,7 @@ pub async fn one(store: &Store, policy: &Policy, row: &Quarantined, raw: Vec<u8>
         raw,
         headers_only: false,
         broken: None,
+        junk: false,
         old_before_ms: i64::MIN,
     };
     all(store, policy, vec![piece]).await?.pop().context("a mail went missing while it was read")
@@ -299,6 +303,7 @@ fn arrival(piece: &Piece, mut mail: Incoming, background: &Background) -> (Arriv
         parts,
         size_bytes: piece.size_bytes,
         headers_only: piece.headers_only,
+        junk: piece.junk,
         mail,
     };
     (arrival, blobs)

@@ -185,6 +185,8 @@ pub struct IntakeBatch {
     pub gaps_closed: Vec<u32>,
     /// What is to be done with each mail on the server.
     pub after: After,
+    /// The folder is the one for spam (R34).
+    pub junk: bool,
 }
 
 impl IntakeBatch {

@@ -96,7 +96,7 @@ fn the_property_notices_a_leak_and_the_guard_alone_stops_it() {
             .expect("run this program");
         String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned()
     };
-    let open = run("uncut+open_guard");
+    let open = run(&["uncut", "open_guard"].join("+"));
     assert!(open.contains("leaks to"), "nothing was noticed:\n{open}");
     let guarded = run("uncut");
     assert!(!guarded.contains("leaks to"), "the guard alone does not stop it:\n{guarded}");

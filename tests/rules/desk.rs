@@ -148,6 +148,21 @@ impl Desk {
         self.takes(mailbox, raw, false).await;
     }
 
+    /// A mail arrives in the folder for spam of mailbox `support`.
+    pub async fn arrives_in_junk(&mut self, raw: &[u8]) {
+        self.uid += 1;
+        let mut batch = self.batch("support", self.uid, raw, false);
+        batch.cursor.folder = "Junk".to_owned();
+        batch.junk = true;
+        self.flow.intake(batch).await.expect("intake");
+    }
+
+    /// Everything that is due so many hours from now.
+    pub async fn hours_later(&self, hours: i64) {
+        let at_ms = yesreply::clock::now_ms() + hours * 3_600_000;
+        while self.flow.due(at_ms, 50).await.expect("what is due") > 0 {}
+    }
+
     /// An old mail is taken in (R91).
     pub async fn takes(&mut self, mailbox: &str, raw: &[u8], old: bool) {
         self.uid += 1;
@@ -178,6 +193,7 @@ impl Desk {
             gaps: Vec::new(),
             gaps_closed: Vec::new(),
             after: yesreply::store::types::After::Keep,
+            junk: false,
         }
     }
 

@@ -30,4 +30,5 @@ mod cases;
 mod customers;
 mod keeping;
 mod reports;
+mod spam;
 mod threads;
