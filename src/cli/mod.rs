@@ -228,3 +228,13 @@ fn become_owner(url: &str) -> Result<(), Failure> {
         std::process::Command::new(program).args(std::env::args_os().skip(1)).uid(file.uid()).gid(file.gid()).exec();
     Err(Failure::new(code::NO_PERMISSION, format!("become the owner of {}: {error}", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nobody_of_our_user_looks_into_our_memory() {
+        assert!(super::keep_secrets().is_ok());
+        let state = rustix::process::dumpable_behavior();
+        assert_eq!(state.ok(), Some(rustix::process::DumpableBehavior::NotDumpable));
+    }
+}

@@ -14,7 +14,7 @@ use crate::mail::{Nature, ReturnPath};
 use super::case::{Case, Direction, Entry, Standing, Status};
 use super::command::{self, Command, Leading};
 use super::letters::Letter;
-use super::loops::may_tell;
+use super::loops::{may_tell, repeats_itself};
 use super::note::{note, note_of_colleague};
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of, shown};
 use super::policy::{Agent, RequireAuth};
@@ -156,6 +156,10 @@ fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
     let has_parts = !answer::parts(arrival, reading.words_html.as_deref()).is_empty();
     if !has_words && !has_parts {
         return orders(writing, &commands);
+    }
+    if repeats_itself(writing.known, &writing.agent.name, &reading.words, writing.arriving.event.at_ms) {
+        let reason = "It says word for word what you answered in this case before, more than once today.";
+        return held(writing, "R47", reason, "If you wrote it yourself, put it in other words.");
     }
     if let Some((rule, reason, remedy)) = no_answer(writing, route, &reading.doubtful) {
         return held(writing, rule, &reason, remedy);

@@ -4,10 +4,11 @@
 //! Follows   RFC 3834 sections 2 and 4.
 //! Never     answers a machine, a list, a null reverse-path, one of our own addresses, or beyond `[limits]`.
 
+use crate::mail::text::fold;
 use crate::mail::verdict::Verdict;
 use crate::mail::{Nature, ReturnPath};
 
-use super::case::{Case, Status};
+use super::case::{Case, Direction, Entry, Status};
 use super::digest::Due;
 use super::outgoing::Sheet;
 use super::policy::{Audience, Budget, Policy};
@@ -120,6 +121,25 @@ pub fn may_tell(arriving: &Arriving<'_>, known: &CaseView) -> bool {
     let author = arriving.arrival.mail.author();
     let is_agent = author.is_some_and(|a| agent_by_address(arriving.policy, &a.address).is_some());
     arriving.view.counts.notices_address < NOTICES_PER_ADDRESS_MAX && (is_agent || known.notices < NOTICES_PER_CASE_MAX)
+}
+
+/// Answers of an agent in one case with the same words within a day: a responder that does not say what it is.
+const SAME_WORDS_MAX: usize = 2;
+/// That day.
+const SAME_WORDS_MS: i64 = 24 * 3_600_000;
+
+/// Does an agent say the same once more, as only a machine does? Two responders that say nothing of being machines
+/// would write to each other through us for ever.
+#[must_use]
+pub fn repeats_itself(known: &CaseView, agent: &str, words: &str, now_ms: i64) -> bool {
+    let words = fold(words);
+    let same = |entry: &Entry| {
+        entry.direction == Direction::Outbound
+            && entry.author == agent
+            && entry.at_ms > now_ms.saturating_sub(SAME_WORDS_MS)
+            && fold(&entry.text) == words
+    };
+    known.entries.iter().filter(|(_, entry)| same(entry)).count() >= SAME_WORDS_MAX
 }
 
 fn exhausted(budget: Option<Budget>, count: u32) -> bool {

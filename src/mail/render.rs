@@ -113,7 +113,7 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
         .from(mailbox(&draft.from)?)
         .date(UNIX_EPOCH + Duration::from_millis(u64::try_from(draft.date_ms).unwrap_or(0)))
         .message_id(Some(draft.message_id.as_str().to_owned()))
-        .subject(text::header(&draft.subject));
+        .subject(text::writable(&draft.subject));
     for to in &draft.to {
         message = message.to(mailbox(to)?);
     }
@@ -132,7 +132,7 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
     }
     for (name, value) in &draft.headers {
         let name = HeaderName::new_from_ascii((*name).to_owned()).map_err(|e| format!("header name {name}: {e}"))?;
-        message = message.raw_header(HeaderValue::new(name, text::header(value)));
+        message = message.raw_header(HeaderValue::new(name, text::writable(value)));
     }
     let seed = draft.message_id.left().replace('.', "_");
     let whole = message.multipart(body(draft, &seed)).map_err(|e| format!("build the message: {e}"))?.formatted();
@@ -142,7 +142,7 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
 fn mailbox(address: &NameAddr) -> Result<Mailbox, String> {
     let email = lettre::Address::new(address.address.local(), address.address.domain())
         .map_err(|e| format!("address {}: {e}", address.address))?;
-    let name = text::header(&address.name);
+    let name = text::writable(&address.name);
     Ok(Mailbox::new((!name.is_empty()).then_some(name), email))
 }
 

@@ -161,6 +161,10 @@ impl Desk {
     pub async fn hours_later(&self, hours: i64) {
         let at_ms = yesreply::clock::now_ms() + hours * 3_600_000;
         while self.flow.due(at_ms, 50).await.expect("what is due") > 0 {}
+        // what was queued then can be sent now
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        sqlx::query("UPDATE outbox SET next_attempt_at = 0").execute(&mut *transaction).await.expect("update");
+        transaction.commit().await.expect("commit");
     }
 
     /// An old mail is taken in (R91).

@@ -32,7 +32,10 @@ async fn r34_the_folder_for_spam_makes_spam_and_a_token_or_a_party_does_not() {
     assert_eq!(desk.cases().await[1].listed.case.status.word(), "spam");
     desk.arrives_in_junk(&bytes(JANE, &acknowledgement.reply("It is blue."))).await;
     let sent = desk.sends().await;
-    assert!(one_to(&sent, "anna@agents.example").text().contains("It is blue."), "a reply with its token is normal intake");
+    assert!(
+        one_to(&sent, "anna@agents.example").text().contains("It is blue."),
+        "a reply with its token is normal intake"
+    );
     desk.arrives_in_junk(&bytes(JANE, &Draft::new("support@shop.example", "Another parcel", "And this one?"))).await;
     assert_eq!(desk.cases().await[2].listed.case.status.word(), "new", "a party is normal intake");
 }
@@ -47,8 +50,10 @@ async fn r32_our_servers_mark_makes_spam_and_a_failed_verdict_alone_does_not() {
     let mail = Draft::new("support@shop.example", "Parcel", "Where is it?").bytes(JANE, "failed@writer.example");
     desk.arrives("support", format!("{failed}{mail}").as_bytes()).await;
     assert_eq!(desk.cases().await[1].listed.case.status.word(), "new");
-    let elsewhere = "Received: from a by mx.shop.example; Mon\r\nX-Spam-Flag: YES\r\nReceived: from b by list.example; Mon\r\n";
-    let mail = Draft::new("support@shop.example", "Forwarded", "Hello").bytes("Max <max@uni.example>", "fwd@writer.example");
+    let elsewhere =
+        "Received: from a by mx.shop.example; Mon\r\nX-Spam-Flag: YES\r\nReceived: from b by list.example; Mon\r\n";
+    let mail =
+        Draft::new("support@shop.example", "Forwarded", "Hello").bytes("Max <max@uni.example>", "fwd@writer.example");
     desk.arrives("support", format!("{elsewhere}{mail}").as_bytes()).await;
     assert_eq!(desk.cases().await[2].listed.case.status.word(), "new", "another server's opinion is not ours");
 }
@@ -142,7 +147,8 @@ async fn r40_what_was_held_stands_in_the_digest() {
 async fn r51_the_breaker_opens_and_closes_by_itself() {
     let mut desk = Desk::with("[limits]\nack_total = \"3/1h\"\n").await;
     for number in 0..6 {
-        desk.gets(&format!("p{number}@crowd{number}.example"), &Draft::new("support@shop.example", "Hello", "Hi")).await;
+        desk.gets(&format!("p{number}@crowd{number}.example"), &Draft::new("support@shop.example", "Hello", "Hi"))
+            .await;
     }
     let sent = desk.sends().await;
     assert_eq!(sent.iter().filter(|s| s.recipient.contains("@crowd")).count(), 3);
@@ -179,7 +185,7 @@ async fn everything_has_one_outcome_and_the_rule_that_decided() {
     let sent = desk.sends().await;
     let relay = one_to(&sent, "anna@agents.example").clone();
     desk.gets("Eve <eve@elsewhere.example>", &relay.reply("Pay Eve.")).await;
-    desk.gets("x@y.example", &prize().field("Content-Type", "text/calendar; method=REPLY")).await;
+    desk.gets("x@y.example", &prize().field("Auto-Submitted", "auto-replied")).await;
     let sums = audited(&desk).await;
     let expected = [("duplicate R13", 1), ("handled R10", 1), ("held R40", 1), ("ignored R53", 1)];
     for (what, count) in expected {
