@@ -72,7 +72,9 @@ fn the_daemon_keeps_its_memory_to_itself() {
         .expect("run yesreply");
     let process = std::path::PathBuf::from(format!("/proc/{}", child.id()));
     let limited = || std::fs::read_to_string(process.join("limits")).unwrap_or_default();
-    let no_core = |text: &str| text.lines().any(|l| l.starts_with("Max core file size") && l.split_whitespace().nth(4) == Some("0"));
+    let no_core = |text: &str| {
+        text.lines().any(|l| l.starts_with("Max core file size") && l.split_whitespace().nth(4) == Some("0"))
+    };
     let begun = std::time::Instant::now();
     while !no_core(&limited()) && begun.elapsed() < std::time::Duration::from_secs(20) {
         std::thread::sleep(std::time::Duration::from_millis(20));

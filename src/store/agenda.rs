@@ -6,7 +6,7 @@ use crate::desk::digest::{Due, Kind, LINES_MAX, Line};
 use crate::desk::token::CaseKey;
 
 use super::Store;
-use super::rows;
+use super::{rows, search};
 
 /// Something is to happen. The same twice is one.
 ///
@@ -119,6 +119,7 @@ pub async fn named(connection: &mut AnyConnection, mailbox: &str, last: i64, at_
 /// The database's.
 pub async fn forget(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
     forget_blobs(connection, case).await?;
+    search::forget(connection, case).await?;
     for sql in [
         "UPDATE events SET outcome = 'deleted' WHERE id IN (SELECT event_id FROM mails WHERE case_key = $1)",
         "UPDATE mails SET raw = $2, case_key = NULL, entry_id = NULL WHERE case_key = $1",

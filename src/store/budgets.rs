@@ -87,13 +87,12 @@ pub async fn ack_total(connection: &mut AnyConnection, policy: &Policy, at_ms: i
 /// # Errors
 /// The database's.
 pub async fn notices_about(connection: &mut AnyConnection, case: CaseKey, at_ms: i64) -> sqlx::Result<u32> {
-    let row =
-        sqlx::query("SELECT count(*) AS n FROM outbox WHERE case_key = $1 AND purpose = $2 AND created_at > $3")
-            .bind(case.to_i64())
-            .bind(Purpose::Notice.word())
-            .bind(at_ms.saturating_sub(HOUR_MS))
-            .fetch_one(&mut *connection)
-            .await?;
+    let row = sqlx::query("SELECT count(*) AS n FROM outbox WHERE case_key = $1 AND purpose = $2 AND created_at > $3")
+        .bind(case.to_i64())
+        .bind(Purpose::Notice.word())
+        .bind(at_ms.saturating_sub(HOUR_MS))
+        .fetch_one(&mut *connection)
+        .await?;
     Ok(small(rows::number(&row, "n")?))
 }
 

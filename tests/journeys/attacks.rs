@@ -17,7 +17,7 @@ fn holds(person: &Person, words: &str) -> bool {
 #[test]
 fn attackers_with_tokens_ids_and_tags_get_nothing() {
     let Some(mut desk) = Desk::new("attack_identity") else { return };
-    let (jane, eve, anna) = (desk.customer("Jane Doe"), desk.customer("Eve"), desk.agent("anna"));
+    let (jane, eve, anna) = (desk.customer("Jane"), desk.customer("Eve"), desk.agent("anna"));
     desk.start();
     let (acknowledged, relay) = opened(&desk, &jane, &anna);
     let forged = acknowledged.reply_to().replace("support+c", "support+c0");
@@ -52,7 +52,7 @@ fn attackers_with_tokens_ids_and_tags_get_nothing() {
 fn sign_up_codes_and_copies_stay_with_the_agents() {
     let Some(mut desk) = Desk::new("attack_signup") else { return };
     let (jane, slack, evil, anna) =
-        (desk.customer("Jane Doe"), desk.customer("Slack"), desk.customer("Evil"), desk.agent("anna"));
+        (desk.customer("Jane"), desk.customer("Slack"), desk.customer("Evil"), desk.agent("anna"));
     desk.start();
     let (acknowledged, relay) = opened(&desk, &jane, &anna);
     slack.sends(&Draft::new(&acknowledged.reply_to(), "Your code", "Your code is 493-221."));
@@ -71,8 +71,7 @@ fn sign_up_codes_and_copies_stay_with_the_agents() {
 #[test]
 fn injected_fields_and_hidden_notes_never_leave() {
     let Some(mut desk) = Desk::new("attack_injection") else { return };
-    let (jane, eve, anna, bob) =
-        (desk.customer("Jane Doe"), desk.customer("Eve"), desk.agent("anna"), desk.agent("bob"));
+    let (jane, eve, anna, bob) = (desk.customer("Jane"), desk.customer("Eve"), desk.agent("anna"), desk.agent("bob"));
     let mut desk = desk.with("[acknowledge]\necho = \"everyone\"\n");
     desk.start();
     let poison = format!("=?utf-8?q?x=0D=0ABcc=3A_{}?=", eve.address.replace('@', "=40"));
@@ -104,7 +103,7 @@ fn injected_fields_and_hidden_notes_never_leave() {
 #[test]
 fn a_storm_of_automatic_mail_settles() {
     let Some(desk) = Desk::new("attack_storm") else { return };
-    let (jane, anna) = (desk.customer("Jane Doe"), desk.agent("anna"));
+    let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     let mut desk = desk;
     desk.start();
     let (acknowledged, relay) = opened(&desk, &jane, &anna);
@@ -152,7 +151,7 @@ fn spam_in_its_folder_is_kept_from_everybody_and_comes_back() {
 #[test]
 fn bombs_are_survived_in_bounded_memory() {
     let Some(mut desk) = Desk::new("attack_bombs") else { return };
-    let (eve, jane, anna) = (desk.customer("Eve"), desk.customer("Jane Doe"), desk.agent("anna"));
+    let (eve, jane, anna) = (desk.customer("Eve"), desk.customer("Jane"), desk.agent("anna"));
     desk.start();
     let head = |n: u32| {
         format!(
