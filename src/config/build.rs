@@ -82,14 +82,11 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
     let mut accounts = BTreeMap::new();
     for (name, mailbox) in &file.mailbox {
         let key = format!("mailbox.{name}");
+        let imap_tls = mailbox.imap.tls.unwrap_or(Tls::Implicit);
         let imap = Endpoint {
             host: mailbox.imap.host.clone(),
-            tls: mailbox.imap.tls.unwrap_or(Tls::Implicit),
-            port: mailbox.imap.port.unwrap_or(if mailbox.imap.tls.unwrap_or(Tls::Implicit) == Tls::Implicit {
-                993
-            } else {
-                143
-            }),
+            tls: imap_tls,
+            port: mailbox.imap.port.unwrap_or(if imap_tls == Tls::Implicit { 993 } else { 143 }),
             ca: mailbox.imap.ca.clone(),
         };
         let smtp_tls = mailbox.smtp.tls.unwrap_or(Tls::Implicit);

@@ -34,7 +34,7 @@ async fn t20_two_gateways_back_to_back_fall_silent() {
             break;
         }
     }
-    println!("two gateways sent each other {mails} mails");
+    eprintln!("two gateways sent each other {mails} mails");
     assert!(mails <= 4, "{mails} mails");
 }
 
@@ -55,7 +55,7 @@ async fn t20_vacation_responders_on_both_sides_fall_silent() {
             desk.gets(&from, &mail.letter.reply("I am away and read mail next week.")).await;
         }
     }
-    println!("vacation responders on both sides: {mails} mails");
+    eprintln!("vacation responders on both sides: {mails} mails");
     assert!(mails <= 60, "{mails} mails");
     assert!(desk.sends().await.is_empty());
 }
@@ -98,7 +98,7 @@ async fn t22_a_burst_of_forged_senders_sends_no_backscatter_beyond_the_bound() {
     }
     let sent = desk.sends().await;
     let automatic = outsiders(&sent).len();
-    println!("{burst} mails with forged senders: {automatic} automatic mails");
+    eprintln!("{burst} mails with forged senders: {automatic} automatic mails");
     assert!(automatic <= 200, "limits.ack_total an hour, and not {automatic}");
     assert!(
         sent.iter()

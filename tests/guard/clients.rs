@@ -134,6 +134,7 @@ fn header_block(relay: &Letter, bold: bool) -> String {
 }
 
 /// A reply of some client to this relay. Returns the client's name.
+#[expect(clippy::too_many_lines, reason = "an arm for each client")]
 pub fn reply(dice: &mut Dice, relay: &Letter, answer: &str, secrets: &Secrets) -> (&'static str, Draft) {
     let base = relay.reply("");
     let text = relay.text();

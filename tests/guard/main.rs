@@ -60,7 +60,7 @@ fn number(name: &str, default: u64) -> u64 {
 async fn r46_whatever_clients_do_nothing_internal_leaves() {
     let seed = number("YESREPLY_GUARD_SEED", SEED);
     let wanted = usize::try_from(number("YESREPLY_GUARD_MAILS", SAMPLE as u64)).expect("a size");
-    println!("YESREPLY_GUARD_SEED={seed} YESREPLY_GUARD_MAILS={wanted}");
+    eprintln!("YESREPLY_GUARD_SEED={seed} YESREPLY_GUARD_MAILS={wanted}");
     let mut course = Course::default();
     let mut round = 0u64;
     while course.left < wanted {
@@ -73,13 +73,13 @@ async fn r46_whatever_clients_do_nothing_internal_leaves() {
     }
     let (mut sent, mut held) = (0, 0);
     for (client, fate) in &course.fates {
-        println!("{client:<28} sent {:>6}, held {:>6}", fate.sent, fate.held);
+        eprintln!("{client:<28} sent {:>6}, held {:>6}", fate.sent, fate.held);
         if clients::is_ordinary(client) {
             sent += fate.sent;
             held += fate.held;
         }
     }
-    println!("{} mails left; of ordinary replies {sent} were sent, {held} held", course.left);
+    eprintln!("{} mails left; of ordinary replies {sent} were sent, {held} held", course.left);
     // what an ordinary client writes is not held needlessly
     assert!(held * 100 <= (sent + held), "{held} of {} ordinary replies were held", sent + held);
 }
@@ -163,9 +163,8 @@ fn look(sent: &[Sent], address: &str, secrets: &Secrets, seed: u64, client: &str
         let leaks = secrets.leaks(letter);
         assert!(leaks.is_empty(), "{client} (seed {seed}) leaks to {address}: {leaks:?}\n{letter:?}");
     }
-    for other in sent.iter().filter(|s| !s.recipient.ends_with("@agents.example") && s.recipient != address) {
-        panic!("{client} (seed {seed}) leaks to {}: a mail that nobody sent", other.recipient);
-    }
+    let other = sent.iter().find(|s| !s.recipient.ends_with("@agents.example") && s.recipient != address);
+    assert!(other.is_none(), "{client} (seed {seed}) leaks to somebody else: {other:?}");
     course.left += theirs.len();
     theirs.len()
 }

@@ -70,7 +70,7 @@ fn sign_up_codes_and_copies_stay_with_the_agents() {
 
 #[test]
 fn injected_fields_and_hidden_notes_never_leave() {
-    let Some(mut desk) = Desk::new("attack_injection") else { return };
+    let Some(desk) = Desk::new("attack_injection") else { return };
     let (jane, eve, anna, bob) = (desk.customer("Jane"), desk.customer("Eve"), desk.agent("anna"), desk.agent("bob"));
     let mut desk = desk.with("[acknowledge]\necho = \"everyone\"\n");
     desk.start();
@@ -121,7 +121,7 @@ fn a_storm_of_automatic_mail_settles() {
     }
     desk.quiet();
     let jane_got = jane.mailbox().len();
-    println!("{answered} rounds of a vacation storm: Jane has {jane_got} mails, Anna {}", anna.mailbox().len());
+    eprintln!("{answered} rounds of a vacation storm: Jane has {jane_got} mails, Anna {}", anna.mailbox().len());
     assert!(jane_got <= 1 + 1, "Jane has {jane_got} mails");
     desk.audit();
     desk.stop();
@@ -177,7 +177,7 @@ fn bombs_are_survived_in_bounded_memory() {
     anna.receives(|l| l.text().contains("An ordinary mail."));
     desk.wait_for("all mails", |desk| desk.json(&["audit"])["stored"] == 5);
     let peak = desk.peak_memory_kib();
-    println!("peak memory with {} bombs: {peak} KiB", bombs.len());
+    eprintln!("peak memory with {} bombs: {peak} KiB", bombs.len());
     assert!(peak < 512 * 1024, "{peak} KiB");
     desk.audit();
     desk.stop();
