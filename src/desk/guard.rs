@@ -79,7 +79,7 @@ impl Guard<'_> {
                 findings.push(format!("{finding}{place}"));
             }
         }
-        self.words(&exposed.layers, &mut findings);
+        self.words(draft, &exposed.layers, &mut findings);
         if self.parts_of_notes(draft) {
             findings.push("a file of an internal note".to_owned());
         }
@@ -124,12 +124,15 @@ impl Guard<'_> {
     }
 
     /// Notes, what only relays held, other parties' mail; and quotes of what this recipient does not know.
-    fn words(&self, layers: &[Layer], findings: &mut Vec<String>) {
+    /// Fields hold none of it: their words are the desk's, and the subject is what a customer wrote (R45).
+    fn words(&self, draft: &Draft, layers: &[Layer], findings: &mut Vec<String>) {
         let entries = || self.entries.iter().map(|(_, e)| e);
         let theirs = |e: &&Entry| e.party == self.recipient && e.direction != Direction::Note;
         let shared: Vec<&str> = entries().filter(theirs).flat_map(|e| [e.text.as_str(), e.body.as_str()]).collect();
-        let known = Runs::of(shared.iter().copied());
-        let leaving = layers.iter().filter(|l| matches!(l.kind, Kind::Words | Kind::Source | Kind::Field));
+        let names: Vec<String> = draft.to.iter().map(|to| format!("{} {}", to.name, to.address)).collect();
+        let subjects = entries().filter(theirs).map(|e| e.subject.as_str()).chain(names.iter().map(String::as_str));
+        let known = Runs::of(shared.iter().copied().chain(subjects));
+        let leaving = layers.iter().filter(|l| matches!(l.kind, Kind::Words | Kind::Source));
         let leaving = Runs::of(leaving.map(|l| l.text.as_str()));
         for entry in entries() {
             let internal = entry.direction == Direction::Note && !entry.silent;

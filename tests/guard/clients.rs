@@ -80,7 +80,8 @@ pub fn sentence(dice: &mut Dice, most: usize) -> String {
 
 /// A customer's first mail.
 pub fn letter(dice: &mut Dice, address: &str, words: &str) -> Draft {
-    let subject = format!("{} {}", dice.of(&WORDS[..30]), dice.of(&WORDS[..30]));
+    let words_of_subject: Vec<&str> = (0..1 + dice.below(14)).map(|_| dice.of(&WORDS[..30])).collect();
+    let subject = words_of_subject.join(" ");
     if dice.one_in(3) {
         let html =
             format!("<html><body><p>{}</p><p>Kind regards<br>Jane</p></body></html>", words.replace("\n\n", "</p><p>"));

@@ -24,19 +24,19 @@ fn attackers_with_tokens_ids_and_tags_get_nothing() {
     let forged: String =
         forged.chars().take(forged.find('@').expect("an address") - 1).collect::<String>() + "@" + &desk.domain;
     // a forged MAC, a guessed id, a tag, a leaked token, a spoofed agent with the customer's token, the agent's token
-    eve.sends(&Draft::new(&forged, "Re: Parcel", "attack-mac"));
-    eve.sends(&Draft::new(&desk.address(), "Parcel", "attack-id").field("References", "<1001@shop.example>"));
-    eve.sends(&Draft::new(&desk.address(), "[#1001] Parcel", "attack-tag"));
-    eve.sends(&acknowledged.reply("attack-leaked"));
-    let spoofed = acknowledged.reply("attack-spoofed").bytes(&anna.from(), "spoofed@elsewhere.example");
+    eve.sends(&Draft::new(&forged, "Re: Parcel", "zqx-mac"));
+    eve.sends(&Draft::new(&desk.address(), "Parcel", "zqx-id").field("References", "<1001@shop.example>"));
+    eve.sends(&Draft::new(&desk.address(), "[#1001] Parcel", "zqx-tag"));
+    eve.sends(&acknowledged.reply("zqx-leaked"));
+    let spoofed = acknowledged.reply("zqx-spoofed").bytes(&anna.from(), "spoofed@elsewhere.example");
     eve.sends_raw(&spoofed, &[&acknowledged.reply_to()]);
-    eve.sends(&relay.reply("attack-agents-token"));
-    eve.sends(&acknowledged.reply("attack-told").field("Cc", &eve.address));
-    anna.receives(|l| l.text().contains("attack-told"));
-    anna.receives(|l| l.text().contains("attack-agents-token"));
+    eve.sends(&relay.reply("zqx-agents-token"));
+    eve.sends(&acknowledged.reply("zqx-told").field("Cc", &eve.address));
+    anna.receives(|l| l.text().contains("zqx-told"));
+    anna.receives(|l| l.text().contains("zqx-agents-token"));
     desk.quiet();
     for attack in ["mac", "id", "tag", "leaked", "spoofed", "agents-token", "told"] {
-        assert!(!holds(&jane, &format!("attack-{attack}")), "{attack} reached the customer");
+        assert!(!holds(&jane, &format!("zqx-{attack}")), "{attack} reached the customer");
     }
     for secret in ["Where is it?", &relay.reply_to(), &anna.address] {
         assert!(!holds(&eve, secret), "the attacker holds {secret}");
