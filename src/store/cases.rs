@@ -267,7 +267,8 @@ impl Store {
         let mut stored = 0;
         let mut outcomes = Vec::with_capacity(found.len());
         for row in &found {
-            let (outcome, rule, count) = (rows::text(row, "outcome")?, rows::text(row, "rule")?, rows::number(row, "n")?);
+            let (outcome, rule, count) =
+                (rows::text(row, "outcome")?, rows::text(row, "rule")?, rows::number(row, "n")?);
             if outcome.is_empty() {
                 stored = count;
             } else {

@@ -289,7 +289,11 @@ fn is_ours(path: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::MetadataExt;
     let uid = |path: &Path| std::fs::metadata(path).map(|m| m.uid());
     let owner = uid(path).with_context(|| format!("database {}", path.display()))?;
-    if owner == rustix::process::geteuid().as_raw() { Ok(()) } else { Err(OpenError::Foreign(path.display().to_string())) }
+    if owner == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err(OpenError::Foreign(path.display().to_string()))
+    }
 }
 
 /// Makes the file with mode 0600 if it is not there; refuses to open another user's (exit 77).
