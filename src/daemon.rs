@@ -20,6 +20,7 @@ use crate::imap::{self, Intake};
 use crate::service;
 use crate::smtp::{self, Sender};
 use crate::store::Store;
+use crate::timers;
 
 /// A loop that a fault of ours has ended begins again after this time.
 const RESTART: Duration = Duration::from_secs(5);
@@ -106,6 +107,10 @@ fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
             move || Sender::new(two.0.clone(), sender.clone(), two.1.clone(), beat.clone()).run(stopped.clone())
         }));
     }
+    loops.spawn(kept_up(stopped.clone(), "timers", String::new(), {
+        let (stopped, flow, beat) = (stopped.clone(), flow.clone(), health.beat("timers"));
+        move || until(stopped.clone(), timers::run(flow.clone(), beat.clone()))
+    }));
     let staff = flow.clone();
     loops.spawn(until(stopped.clone(), async move {
         while let Err(error) = staff.staff().await {

@@ -2,17 +2,19 @@
 //! feature `failpoints` only; the shipped binary has none.
 //!
 //! A file with a place's name in the folder `YESREPLY_FAILPOINTS` aborts at the next visit of that place, or at the nth
-//! if it holds a number n; where mail is handled it holds words, and mail with them panics. `YESREPLY_FAULT=NAME` builds
-//! one of [`FAULTS`] in.
+//! if it holds a number n; where mail is handled it holds words, and mail with them panics. `YESREPLY_FAULT=NAME+NAME`
+//! builds some of [`FAULTS`] in.
 
 /// The mistakes, each made in one place and noticed by a test (docs/guarantees.md).
-pub const FAULTS: [&str; 6] = [
+pub const FAULTS: [&str; 8] = [
     "synchronous_normal",
     "cursor_before_commit",
     "unseen_work_list",
     "dedup_by_message_id",
     "timeout_after_dot_60s",
     "bare_lf",
+    "uncut",
+    "open_guard",
 ];
 
 /// Ends the process here if a test asked for it.
@@ -64,7 +66,7 @@ pub fn poison(_place: &str, _mail: &[u8]) {}
 #[must_use]
 pub fn fault(name: &str) -> bool {
     debug_assert!(FAULTS.contains(&name), "{name} is no fault");
-    std::env::var("YESREPLY_FAULT").is_ok_and(|fault| fault == name)
+    std::env::var("YESREPLY_FAULT").is_ok_and(|faults| faults.split('+').any(|fault| fault == name))
 }
 
 /// Is this mistake built in?

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::desk::policy::Policy;
+use crate::desk::token::CaseKey;
 use crate::desk::{Event, What};
 use crate::store::Store;
 use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
@@ -94,7 +95,7 @@ impl Flow {
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
         let (mails, progress) = batch.split();
-        let prepared = prepare::batch(&self.store, &self.policy, &progress.cursor, mails).await?;
+        let prepared = prepare::batch(&self.store, &self.policy, &progress, mails).await?;
         let committed = self.queue(prepared, Some(progress), Vec::new()).await?;
         self.taken_in(committed).await
     }
@@ -268,6 +269,29 @@ impl Flow {
             self.handle(vec![Event { id, at_ms: clock::now_ms(), what }]).await?;
         }
         Ok(())
+    }
+
+    /// Does what is due by now; returns how much that was.
+    ///
+    /// # Errors
+    /// The store's; then nothing of it was done.
+    pub async fn due(&self, now_ms: i64, limit: i64) -> anyhow::Result<usize> {
+        let due = self.store.due(now_ms, limit).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let events = due.into_iter().map(|(id, due)| Event { id, at_ms: now_ms, what: What::Due(due) }).collect();
+        Ok(self.handle(events).await?.len())
+    }
+
+    /// An operator reopens a case, or releases it from spam.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn reopen(&self, case: CaseKey) -> anyhow::Result<Option<Handled>> {
+        let id = format!("cli/{}", data_encoding::HEXLOWER.encode(&clock::random::<16>()));
+        let event = Event { id, at_ms: clock::now_ms(), what: What::Reopened(case) };
+        Ok(self.handle(vec![event]).await?.into_iter().next())
     }
 
     /// Where intake stands in a folder.

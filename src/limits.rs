@@ -42,3 +42,9 @@ pub const REPLY_CHARS_MAX: usize = 524_288;
 
 /// Recipients that a report may name.
 pub const REPORT_RECIPIENTS_MAX: usize = 200;
+
+/// Octets of decoded text that the leak guard looks at in one outgoing mail, all layers and files together.
+pub const GUARD_BYTES_MAX: usize = 134_217_728;
+
+/// Messages inside messages that the leak guard opens; what is deeper is held.
+pub const GUARD_DEPTH_MAX: usize = 8;

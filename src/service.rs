@@ -78,6 +78,10 @@ async fn status(flow: &Flow) -> String {
         Ok(n @ 1..) => format!("; ALARM: nobody can be reached about {n} cases"),
         Ok(_) | Err(_) => String::new(),
     };
+    let breaker = match flow.store().breaker_is_open().await {
+        Ok(true) => "; the breaker of acknowledgements is open",
+        _ => "",
+    };
     let nobody = if agents == 0 { "; no agent is configured" } else { "" };
-    format!("{mailboxes} mailboxes, {agents} agents, {waiting} mails wait to be sent{alarms}{trouble}{nobody}")
+    format!("{mailboxes} mailboxes, {agents} agents, {waiting} mails wait to be sent{alarms}{trouble}{breaker}{nobody}")
 }

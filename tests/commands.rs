@@ -59,6 +59,32 @@ fn desk(config: &str) -> TempDir {
     folder
 }
 
+/// A process that holds passwords and keys leaves no core.
+#[test]
+fn the_daemon_keeps_its_memory_to_itself() {
+    let folder = desk(GOOD);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_yesreply"))
+        .arg("--config")
+        .arg(folder.path().join("yesreply.toml"))
+        .arg("serve")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("run yesreply");
+    let process = std::path::PathBuf::from(format!("/proc/{}", child.id()));
+    let limited = || std::fs::read_to_string(process.join("limits")).unwrap_or_default();
+    let no_core = |text: &str| {
+        text.lines().any(|l| l.starts_with("Max core file size") && l.split_whitespace().nth(4) == Some("0"))
+    };
+    let begun = std::time::Instant::now();
+    while !no_core(&limited()) && begun.elapsed() < std::time::Duration::from_secs(20) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let limits = limited();
+    child.kill().expect("kill");
+    child.wait().expect("its end");
+    assert!(no_core(&limits), "{limits}");
+}
+
 #[test]
 fn usage_errors_are_64_and_help_is_0() {
     let folder = desk(GOOD);

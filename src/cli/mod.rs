@@ -85,6 +85,9 @@ pub fn main() -> ExitCode {
         }
     };
     log();
+    if let Err(error) = keep_secrets() {
+        tracing::warn!(%error, "a core dump of this process could hold secrets");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -103,6 +106,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// No core dump, and no look at our memory by others of our user: there are passwords and keys in it.
+fn keep_secrets() -> std::io::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
 }
 
 fn log() {
@@ -135,7 +146,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             let store = open(&config).await?;
             Ok(daemon::serve(config, store).await?)
         }
-        Command::Case(command) => case::run(&open(&load(&path)?).await?, command, json).await,
+        Command::Case(command) => {
+            let config = load(&path)?;
+            let store = open(&config).await?;
+            case::run(store, config, command, json).await
+        }
         Command::Outbox(command) => queues::outbox(&open(&load(&path)?).await?, command, json).await,
         Command::Quarantine(command) => {
             let config = load(&path)?;
@@ -203,7 +218,7 @@ fn become_owner(url: &str) -> Result<(), Failure> {
     let Ok(file) = std::fs::metadata(&path) else {
         return Ok(());
     };
-    let me = std::fs::metadata("/proc/self").map_or(file.uid(), |m| m.uid());
+    let me = rustix::process::geteuid().as_raw();
     if me != 0 || file.uid() == 0 {
         return Ok(());
     }
@@ -212,4 +227,14 @@ fn become_owner(url: &str) -> Result<(), Failure> {
     let error =
         std::process::Command::new(program).args(std::env::args_os().skip(1)).uid(file.uid()).gid(file.gid()).exec();
     Err(Failure::new(code::NO_PERMISSION, format!("become the owner of {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nobody_of_our_user_looks_into_our_memory() {
+        assert!(super::keep_secrets().is_ok());
+        let state = rustix::process::dumpable_behavior();
+        assert_eq!(state.ok(), Some(rustix::process::DumpableBehavior::NotDumpable));
+    }
 }

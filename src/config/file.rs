@@ -45,6 +45,8 @@ pub struct Imap {
     pub tls: Option<Tls>,
     /// Folder; INBOX.
     pub folder: Option<String>,
+    /// The folder for spam, or `off`; the one that the server calls so.
+    pub junk: Option<String>,
     /// Own CA, a PEM file.
     pub ca: Option<PathBuf>,
     /// Clear text beyond loopback.
@@ -252,11 +254,19 @@ pub struct Desk {
     pub hold: Span,
     /// The shared mailbox as a desk.
     pub folders: bool,
+    /// What was put aside is named to agents this often; a whole day: at 08:00.
+    pub digest: Span,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Desk { assignment: Assignment::All, reopen_days: 30, hold: Span(std::time::Duration::ZERO), folders: false }
+        Desk {
+            assignment: Assignment::All,
+            reopen_days: 30,
+            hold: Span(std::time::Duration::ZERO),
+            folders: false,
+            digest: Span(std::time::Duration::from_secs(86_400)),
+        }
     }
 }
 
@@ -325,6 +335,8 @@ pub struct Retention {
     pub raw: Span,
     /// Cases, after closing.
     pub case: Span,
+    /// Spam, after a digest has named it; at least 30 days.
+    pub spam: Span,
     /// Notifications.
     pub notifications: Span,
 }
@@ -332,7 +344,7 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         let days = |d: u64| Span(std::time::Duration::from_secs(d * 86_400));
-        Retention { raw: days(365), case: days(3 * 365), notifications: days(180) }
+        Retention { raw: days(365), case: days(3 * 365), spam: days(30), notifications: days(180) }
     }
 }
 

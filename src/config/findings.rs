@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 60] = [
+const KNOWN: [&str; 63] = [
     "database",
     "url",
     "token",
@@ -28,6 +28,9 @@ const KNOWN: [&str; 60] = [
     "port",
     "tls",
     "folder",
+    "junk",
+    "digest",
+    "spam",
     "ca",
     "insecure",
     "auth",

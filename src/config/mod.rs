@@ -68,6 +68,8 @@ pub struct Account {
     pub imap: Endpoint,
     /// Folder.
     pub folder: String,
+    /// The folder for spam: a name, or `off`; `None`: the one that the server calls so (R34).
+    pub junk: Option<String>,
     /// Sending.
     pub smtp: Endpoint,
     /// Login at the relay?

@@ -14,6 +14,7 @@ use crate::mail::{Nature, ReturnPath};
 use super::case::{Case, Direction, Entry, Standing, Status};
 use super::command::{self, Command, Leading};
 use super::letters::Letter;
+use super::loops::{may_tell, repeats_itself};
 use super::note::{note, note_of_colleague};
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of, shown};
 use super::policy::{Agent, RequireAuth};
@@ -21,9 +22,6 @@ use super::routing::{Arriving, Route, agent_by_address, agent_of};
 use super::token::{Class, Found, PartyId, Token};
 use super::{CaseView, Decision, EntryLink, Outcome, Purpose, Side, View};
 use super::{answer, customer};
-
-/// Held mails that an address hears of within an hour: an agent's own autoresponder may answer each (R52).
-const NOTICES_PER_HOUR_MAX: u32 = 10;
 
 /// An agent's mail under decision.
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +157,10 @@ fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
     let has_parts = !answer::parts(arrival, reading.words_html.as_deref()).is_empty();
     if !has_words && !has_parts {
         return orders(writing, &commands);
+    }
+    if repeats_itself(writing.known, &writing.agent.name, &reading.words, writing.arriving.event.at_ms) {
+        let reason = "It says word for word what you answered in this case before, more than once today.";
+        return held(writing, "R47", reason, "If you wrote it yourself, put it in other words.");
     }
     if let Some((rule, reason, remedy)) = no_answer(writing, route, &reading.doubtful) {
         return held(writing, rule, &reason, remedy);
@@ -360,13 +362,13 @@ pub fn held(writing: &Writing<'_>, rule: &'static str, reason: &str, remedy: &st
     let case = &writing.known.case;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     keep(&mut sheet, arriving, case, rule, reason);
-    if arriving.view.counts.notices_address >= NOTICES_PER_HOUR_MAX {
+    if !may_tell(arriving, writing.known) {
         sheet.log(
             case.key,
             "not_told",
             "yesreply",
             "R52",
-            "this address got many notices within the hour: it may answer them by itself",
+            "there were many notices within the hour; the digest names it",
         );
         return sheet.done(Outcome::Held, rule, reason, Some(case.key));
     }
@@ -385,7 +387,8 @@ fn by_removed_agent(arriving: &Arriving<'_>, known: &CaseView) -> Decision {
     let reason = "the reply address belongs to somebody who is no agent any more";
     keep(&mut sheet, arriving, case, "R40", reason);
     let policy = arriving.policy;
-    if let (Some(mailbox), Nature::Personal) = (mailbox_of(policy, case), arriving.arrival.mail.nature) {
+    let tells = arriving.arrival.mail.nature == Nature::Personal && may_tell(arriving, known);
+    if let Some(mailbox) = mailbox_of(policy, case).filter(|_| tells) {
         let author = arriving.arrival.mail.author().map(|a| a.address.to_string()).unwrap_or_default();
         let line = format!(
             "{author} answered case #{} on an address of somebody who is no agent any more; nothing was sent.",

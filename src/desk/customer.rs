@@ -10,16 +10,18 @@ use crate::mail::verdict::Verdict;
 use crate::mail::{Address, NameAddr};
 
 use super::case::{Case, Direction, Entry, Party, Standing, Status, party_of};
+use super::digest::notice;
 use super::forward::refusal;
-use super::letters::{Letter, Written};
-use super::loops::{Acknowledgement, acknowledgement};
+use super::letters::Letter;
+use super::loops::{Acknowledgement, acknowledgement, is_beyond_the_limit, open_breaker};
 use super::outgoing::{Sheet, ToCustomer, agents_of, shown};
-use super::policy::{Agent, Mailbox, Policy, RequireAuth};
+use super::policy::{Mailbox, Policy, RequireAuth};
 use super::relay::{html_of, relay_to_audience};
 use super::routing::{Arriving, Route, customer, home, is_our_own};
+use super::spam::is_spam;
 use super::thread;
 use super::token::{CaseKey, PartyId};
-use super::{CaseView, Decision, Dispatch, Effect, EntryLink, Event, Outcome, Purpose, View};
+use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, Purpose, View};
 
 /// Somebody outside wrote.
 #[must_use]
@@ -87,7 +89,7 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         return sheet.done(Outcome::Held, "R10", "the mailbox is no longer in the config", None);
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
-    let case = new_case(arriving, mailbox, continued);
+    let case = new_case(arriving, mailbox, continued, is_spam(arriving, route));
     let verdict = arriving.verdict(None);
     let party = Party {
         id: PartyId::of_party(case.key, &case.customer.address),
@@ -114,7 +116,24 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     }
     point(&mut sheet, arriving, route, &case);
     if case.status == Status::Spam {
-        return sheet.done(Outcome::Handled, "R34", "our server marked it as spam", Some(case.key));
+        let because =
+            if arriving.arrival.junk { "it lay in the folder for spam" } else { "our server marked it as spam" };
+        return sheet.done(Outcome::Handled, "R34", because, Some(case.key));
+    }
+    if is_beyond_the_limit(arriving) {
+        sheet.log(
+            case.key,
+            "beyond_limit",
+            "yesreply",
+            "R50",
+            "limits.cases_per_address is used up: it stands in the digest",
+        );
+        return sheet.done(
+            Outcome::Handled,
+            "R50",
+            "kept: its author opened more cases than limits.cases_per_address",
+            Some(case.key),
+        );
     }
     if !arriving.arrival.old {
         relay_to_audience(&mut sheet, &case, None, &entry, EntryLink::Appended, &warnings(arriving, route, standing));
@@ -132,11 +151,16 @@ pub(super) fn other_author<'a>(arriving: &Arriving<'a>, case: &Case) -> Option<&
 }
 
 /// A case that is not there yet.
-pub(super) fn new_case(arriving: &Arriving<'_>, mailbox: &Mailbox, continued: Option<&CaseView>) -> Case {
+pub(super) fn new_case(
+    arriving: &Arriving<'_>,
+    mailbox: &Mailbox,
+    continued: Option<&CaseView>,
+    is_spam: bool,
+) -> Case {
     let mail = &arriving.arrival.mail;
     let owner = continued.and_then(|c| c.case.owner.clone()).filter(|o| arriving.policy.agents.contains_key(o));
     let subject = stripped_subject(&mail.subject, &arriving.policy.strip_subject);
-    let status = match (mail.spam, &owner) {
+    let status = match (is_spam, &owner) {
         (true, _) => Status::Spam,
         (false, Some(_)) => Status::Open,
         (false, None) => Status::New,
@@ -298,6 +322,7 @@ fn acknowledge(
     let desk = &mailbox.display_name;
     let (written, subject) = match acknowledgement(arriving, route, case, verdict) {
         Acknowledgement::Nothing(reason) => {
+            open_breaker(sheet, arriving, reason);
             sheet.log(case.key, "not_acknowledged", "yesreply", "R50", reason);
             return;
         }
@@ -395,45 +420,10 @@ pub fn old_mail(event: &Event, mailbox: &str, count: i64, _view: &View, policy: 
         for agent in agents_of(policy, &mailbox.name) {
             let values = context! { count, desk => mailbox.display_name };
             let written = policy.letters.write(Letter::Summary, &values);
-            if let Some(dispatch) = summary(event, policy, mailbox, agent, written) {
+            if let Some(dispatch) = notice(event, policy, mailbox, agent, written, "summary", "Older mail") {
                 sheet.send(dispatch);
             }
         }
     }
     sheet.done(Outcome::Handled, "R91", "one summary of old mail", None)
-}
-
-fn summary(event: &Event, policy: &Policy, mailbox: &Mailbox, agent: &Agent, written: Written) -> Option<Dispatch> {
-    let address = agent.addresses.first()?;
-    let left = format!("summary.{}", policy.keys.unique(&format!("{}/{}", event.id, agent.name), 0));
-    let id = crate::mail::MessageId::from_parts(&left, mailbox.address.domain());
-    Some(Dispatch {
-        case: None,
-        mailbox: mailbox.name.clone(),
-        purpose: Purpose::Notice,
-        recipient: address.clone(),
-        agent: Some(agent.name.clone()),
-        reverse_path: (!mailbox.null_reverse_path).then(|| mailbox.address.clone()),
-        bounce: PartyId::of_delivery(&id, address),
-        entry: EntryLink::Nothing,
-        unauthenticated: false,
-        draft: crate::mail::render::Draft {
-            from: NameAddr::new(&mailbox.display_name, mailbox.address.clone()),
-            to: vec![NameAddr::new(&agent.display_name, address.clone())],
-            cc: Vec::new(),
-            reply_to: None,
-            subject: format!("Older mail of {}", mailbox.display_name),
-            message_id: id,
-            in_reply_to: None,
-            references: Vec::new(),
-            date_ms: event.at_ms,
-            headers: vec![
-                ("Auto-Submitted", "auto-generated".to_owned()),
-                ("X-Auto-Response-Suppress", "All".to_owned()),
-            ],
-            text: written.text,
-            html: written.html,
-            parts: Vec::new(),
-        },
-    })
 }

@@ -123,7 +123,7 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
     let joined = route.case.and_then(|key| arriving.view.cases.get(&key)).filter(|known| is_party(&inner, known));
     let case = match joined {
         Some(known) => known.case.clone(),
-        None => opened(&mut sheet, &inner, new_case(&inner, home(arriving)?, None), agent, &because),
+        None => opened(&mut sheet, &inner, new_case(&inner, home(arriving)?, None, false), agent, &because),
     };
     let (standing, number) = match joined {
         Some(_) => (Standing::Party, PartyId::of_party(case.key, &author_address(&inner, &case))),
@@ -138,6 +138,7 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
         parties: Vec::new(),
         entries: Vec::new(),
         agent_mail: std::collections::BTreeMap::new(),
+        notices: 0,
     });
     if is_noted {
         view.entries.push((0, noted.clone()));

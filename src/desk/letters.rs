@@ -37,6 +37,8 @@ pub enum Letter {
     Failure,
     /// Old mail was taken in (R91).
     Summary,
+    /// What was put aside (R34).
+    Digest,
 }
 
 impl Letter {
@@ -50,12 +52,13 @@ impl Letter {
             Letter::Returned => "returned",
             Letter::Failure => "failure",
             Letter::Summary => "summary",
+            Letter::Digest => "digest",
         }
     }
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 17] = [
+const BUILTIN: [(&str, &str); 19] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -73,6 +76,8 @@ const BUILTIN: [(&str, &str); 17] = [
     ("failure.html", include_str!("../../config/letters/failure.html")),
     ("summary.txt", include_str!("../../config/letters/summary.txt")),
     ("summary.html", include_str!("../../config/letters/summary.html")),
+    ("digest.txt", include_str!("../../config/letters/digest.txt")),
+    ("digest.html", include_str!("../../config/letters/digest.html")),
 ];
 
 /// Steps that a letter may take; a loop in an operator's template ends here.
@@ -169,6 +174,9 @@ fn sample() -> Value {
         tokened => "support@shop.example", subject_encoded => "x",
         line => "done", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
         diagnostic => "550 no such user", status => "5.1.1", count => 3,
+        held => [context! { reference => 1001, at => "2026-01-01 10:00", detail => "a reason" }],
+        spam => [context! { reference => 1002, at => "2026-01-01 10:00", detail => "x@mail.example: Win" }],
+        limit => [context! { reference => 1003, at => "2026-01-01 10:00", detail => "y@mail.example: Again" }],
     }
 }
 
@@ -176,7 +184,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 8] = [
+    const ALL: [Letter; 9] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -185,6 +193,7 @@ mod tests {
         Letter::Returned,
         Letter::Failure,
         Letter::Summary,
+        Letter::Digest,
     ];
 
     #[test]

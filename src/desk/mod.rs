@@ -10,6 +10,7 @@ pub mod answer;
 pub mod case;
 pub mod command;
 pub mod customer;
+pub mod digest;
 pub mod forward;
 pub mod guard;
 pub mod letters;
@@ -19,6 +20,7 @@ pub mod outgoing;
 pub mod policy;
 pub mod relay;
 pub mod routing;
+pub mod spam;
 pub mod thread;
 pub mod token;
 pub mod trouble;
@@ -31,6 +33,7 @@ use crate::mail::{Address, Incoming};
 pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredCopy, View};
 
 use case::{Case, Entry, Party, Status};
+use digest::{Due, Line};
 use policy::Policy;
 use token::{CaseKey, PartyId};
 
@@ -54,6 +57,10 @@ pub enum What {
     Undeliverable(Undeliverable),
     /// A case that nobody was told of is to be shown to the mailbox's agents (R90).
     Staffed(CaseKey),
+    /// A time has come.
+    Due(Due),
+    /// An operator reopens a case, or releases it from spam.
+    Reopened(CaseKey),
     /// Old mail was taken in at the first start: one summary to the agents (R91).
     OldMail {
         /// Mailbox short name.
@@ -87,6 +94,8 @@ pub struct Arrival {
     pub headers_only: bool,
     /// The mail that it forwards; looked for only where an agent's address stands in From (R23).
     pub forward: Option<Box<forward::Forwarded>>,
+    /// It lay in the folder for spam (R34).
+    pub junk: bool,
 }
 
 /// A delivery that failed for good.
@@ -207,6 +216,14 @@ pub enum Effect {
     },
     /// A line in the log of the case.
     Log(CaseKey, LogLine),
+    /// Something is to happen at this time, milliseconds.
+    Remind(i64, Due),
+    /// A line of the next digest.
+    Digest(Line),
+    /// A digest has named the lines of this mailbox, up to this row.
+    Named(String, i64),
+    /// A case, its words and its mails are deleted; that they came stays known.
+    Forget(CaseKey),
 }
 
 /// What follows from an event.
@@ -240,12 +257,17 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
     if !keys.is_empty() {
         return Step::Need(keys);
     }
-    Step::Done(match &event.what {
+    let decision = match &event.what {
         What::Arrived(arrival) => arrived(event, arrival, view, policy),
         What::Undeliverable(failure) => trouble::gave_up(event, failure, view, policy),
         What::Staffed(case) => customer::staffed(event, *case, view, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
-    })
+        What::Due(Due::Digest { mailbox }) => digest::due(event, mailbox, view, policy),
+        What::Due(Due::SpamEnds(case)) => spam::ends(event, *case, view, policy),
+        What::Due(Due::Breaker) => loops::breaker(event, view, policy),
+        What::Reopened(case) => spam::reopened(event, *case, view, policy),
+    };
+    Step::Done(digest::noted(event, view, policy, decision))
 }
 
 /// More rounds than any event needs: tokens, then the cases of known ids, then successors.
@@ -257,6 +279,9 @@ fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> De
         return decision;
     }
     let route = routing::route(&arriving);
+    if let Some(decision) = spam::rescued(&arriving) {
+        return decision;
+    }
     if let Some(decision) = routing::copy(&arriving, &route) {
         return decision;
     }

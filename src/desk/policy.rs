@@ -34,6 +34,13 @@ pub struct Policy {
     pub lists: Vec<Address>,
     /// The texts the desk writes.
     pub letters: Letters,
+    /// `[desk] digest`, milliseconds.
+    pub digest_ms: i64,
+    /// `[retention] spam`, milliseconds.
+    pub spam_ms: i64,
+    /// A mistake that a test builds in: the leak guard lets everything pass.
+    #[cfg(feature = "failpoints")]
+    pub guard_is_open: bool,
 }
 
 /// One mailbox (a desk address) as the rules see it.

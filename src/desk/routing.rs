@@ -10,6 +10,7 @@ use crate::mail::verdict::{Verdict, verdict};
 use crate::mail::{Address, NameAddr};
 
 use super::case::{Status, party_of};
+use super::digest::Due;
 use super::policy::{Agent, Mailbox, Policy, ReplyAddress};
 use super::token::{CaseKey, Class, Found, PartyId, Token};
 use super::{Arrival, CaseView, Decision, Event, Keys, LogLine, Outcome, Side, View, What};
@@ -187,6 +188,11 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
         What::Staffed(case) => {
             keys.cases.insert(*case);
         }
+        What::Due(Due::Digest { mailbox }) => keys.digest = Some(mailbox.clone()),
+        What::Due(Due::SpamEnds(case)) | What::Reopened(case) => {
+            keys.cases.insert(*case);
+        }
+        What::Due(Due::Breaker) => keys.breaker = true,
         What::OldMail { .. } => {}
     }
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
@@ -213,6 +219,10 @@ fn without(mut keys: Keys, asked: &Keys) -> Keys {
     if keys.author == asked.author {
         keys.author = None;
     }
+    if keys.digest == asked.digest {
+        keys.digest = None;
+    }
+    keys.breaker &= !asked.breaker;
     keys
 }
 

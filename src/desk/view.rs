@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::mail::{Address, MessageId};
 
 use super::case::{Case, Entry, Party};
+use super::digest::Line;
 use super::token::{CaseKey, PartyId};
 
 /// What has to be looked up before a decision.
@@ -28,6 +29,10 @@ pub struct Keys {
     pub deliveries: BTreeSet<i64>,
     /// Deliveries by Message-ID.
     pub sent_ids: BTreeSet<MessageId>,
+    /// Lines of this mailbox that no digest has named.
+    pub digest: Option<String>,
+    /// Is the breaker of acknowledgements open, and how many went out?
+    pub breaker: bool,
 }
 
 impl Keys {
@@ -55,6 +60,8 @@ pub struct View {
     pub counts: Counts,
     /// The number of the next case.
     pub next_reference: i64,
+    /// Lines of the mailbox's next digest, oldest first.
+    pub digest: Vec<Line>,
 }
 
 /// A case with what a decision may need of it.
@@ -68,6 +75,8 @@ pub struct CaseView {
     pub entries: Vec<(i64, Entry)>,
     /// Ids of the mails each agent got in this case, oldest first; at most the last 20.
     pub agent_mail: BTreeMap<String, Vec<MessageId>>,
+    /// Notices to agents about it within the last hour.
+    pub notices: u32,
 }
 
 /// On which side of the desk a Message-ID was seen.
@@ -107,6 +116,8 @@ pub struct StoredCopy {
     pub mailbox: String,
     /// Its Message-ID.
     pub message_id: Option<MessageId>,
+    /// It lay in the folder for spam.
+    pub junk: bool,
 }
 
 /// Why a mail is sent; also the order of the queue (R60).
@@ -196,4 +207,8 @@ pub struct Counts {
     pub cases_address: u32,
     /// Notices to the address within the last hour.
     pub notices_address: u32,
+    /// The address is the customer of a case that is no spam.
+    pub is_known: bool,
+    /// The breaker of acknowledgements is open (R51).
+    pub breaker_is_open: bool,
 }

@@ -8,6 +8,8 @@ use std::task::Poll;
 use sqlx::AnyConnection;
 
 use crate::clock;
+use crate::desk::digest::Due;
+use crate::desk::loops::{BREAKER_CLOSES, BREAKER_STAYS};
 use crate::desk::policy::Policy;
 use crate::desk::{Decision, Effect, Event, Keys, LogLine, ROUNDS_MAX, Step, View, What, decide};
 use crate::failpoint;
@@ -15,7 +17,7 @@ use crate::store::events::{self, Happened};
 use crate::store::pending::{EntryRef, Pending};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::shelf::Shelf;
-use crate::store::{commit, load};
+use crate::store::{agenda, commit, load};
 
 use super::Handled;
 use super::prepare::{Broken, Prepared};
@@ -49,11 +51,10 @@ impl Deciding<'_> {
         let told = commit::commit(connection, &mut self.pending, &event.id, event.at_ms, &decision).await?;
         self.record(event, &decision, prepared, told.first_entry);
         failpoint::poison("event.decided", &prepared.raw());
-        for effect in &decision.effects {
-            if let Effect::Log(_, LogLine { kind: "alarm", rule, detail, .. }) = effect {
-                tracing::error!(event.id = event.id, rule, reason = detail, "somebody must look at this");
-            }
+        if let What::Due(_) = &event.what {
+            agenda::done(connection, &event.id).await?;
         }
+        say(event, &decision);
         let content = match &event.what {
             What::Arrived(arrival) => Some(arrival.mail.content_hash),
             _ => None,
@@ -93,6 +94,8 @@ impl Deciding<'_> {
             What::Undeliverable(_) => "undeliverable",
             What::Staffed(_) => "staffed",
             What::OldMail { .. } => "old_mail",
+            What::Due(due) => due.word(),
+            What::Reopened(_) => "reopened",
         };
         let happened = Happened {
             id: &event.id,
@@ -108,6 +111,24 @@ impl Deciding<'_> {
             let content = (prepared.raw(), prepared.blobs.as_slice());
             events::add_mail(&mut self.pending, &happened, arrival, decision, content, entry);
         }
+    }
+}
+
+/// What an operator wants to see in the log at once.
+fn say(event: &Event, decision: &Decision) {
+    for effect in &decision.effects {
+        if let Effect::Log(_, LogLine { kind: "alarm", rule, detail, .. }) = effect {
+            tracing::error!(event.id = event.id, rule, reason = detail, "somebody must look at this");
+        }
+    }
+    let looks = decision.effects.iter().any(|e| matches!(e, Effect::Remind(_, Due::Breaker)));
+    match decision.because.as_str() {
+        BREAKER_STAYS => tracing::warn!("{BREAKER_STAYS}"),
+        BREAKER_CLOSES => tracing::info!("{BREAKER_CLOSES}"),
+        _ if looks => tracing::warn!(
+            "the breaker of acknowledgements opens: limits.ack_total is used up, and strangers get none until it closes by itself"
+        ),
+        _ => {}
     }
 }
 

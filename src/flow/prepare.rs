@@ -24,7 +24,7 @@ use crate::store::Store;
 use crate::store::load::{KnownTexts, known_texts};
 use crate::store::pending::Blob;
 use crate::store::quarantine::Quarantined;
-use crate::store::types::{Content, Cursor, FetchedMail};
+use crate::store::types::{Content, FetchedMail, Progress};
 
 /// Octets that are parsed in one blocking piece of work.
 const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -92,6 +92,8 @@ struct Piece {
     headers_only: bool,
     /// Why it must not be read.
     broken: Option<String>,
+    /// It lay in the folder for spam.
+    junk: bool,
     /// An earlier Date makes it old.
     old_before_ms: i64,
 }
@@ -103,9 +105,10 @@ struct Piece {
 pub async fn batch(
     store: &Store,
     policy: &Policy,
-    cursor: &Cursor,
+    progress: &Progress,
     mails: Vec<FetchedMail>,
 ) -> anyhow::Result<Vec<Prepared>> {
+    let cursor = &progress.cursor;
     let now = clock::now_ms();
     let mut pieces = Vec::new();
     for mail in mails {
@@ -124,6 +127,7 @@ pub async fn batch(
             size_bytes,
             headers_only,
             broken,
+            junk: progress.junk,
             old_before_ms: if mail.uid <= cursor.uid_old {
                 cursor.fresh_from_ms.saturating_sub(DATE_MARGIN_MS)
             } else {
@@ -148,6 +152,7 @@ pub async fn one(store: &Store, policy: &Policy, row: &Quarantined, raw: Vec<u8>
         raw,
         headers_only: false,
         broken: None,
+        junk: false,
         old_before_ms: i64::MIN,
     };
     all(store, policy, vec![piece]).await?.pop().context("a mail went missing while it was read")
@@ -281,8 +286,14 @@ fn arrival(
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
     let known = Known { ours: &internal, shared: &shared };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
-    let agent_reading: Reading =
-        if background.of_agent { read_agent(&mail.text, mail.html.as_deref(), &known) } else { Reading::default() };
+    let agent_reading: Reading = if failpoint::fault("uncut") {
+        // the guard alone must stop what quotes carry
+        Reading { words: mail.text.clone(), words_html: mail.html.clone(), quotes_ours: true, ..Reading::default() }
+    } else if background.of_agent {
+        read_agent(&mail.text, mail.html.as_deref(), &known)
+    } else {
+        Reading::default()
+    };
     let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
     let may_forward = background.of_agent && forwards > 0 && !piece.headers_only;
     let forward = may_forward.then(|| forward::read(&mail)).flatten();
@@ -308,6 +319,7 @@ fn arrival(
         size_bytes: piece.size_bytes,
         headers_only: piece.headers_only,
         forward,
+        junk: piece.junk,
         mail,
     }
 }

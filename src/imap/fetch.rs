@@ -73,6 +73,8 @@ pub struct Pass<'a> {
     pub cursor: &'a mut Cursor,
     /// UIDNEXT when the folder was selected: mail from there on came later.
     pub uid_next: u32,
+    /// The folder is the one for spam (R34).
+    pub junk: bool,
 }
 
 impl Pass<'_> {
@@ -294,10 +296,10 @@ impl Pass<'_> {
     async fn hand_over(&mut self, uid_last: u32, mails: Vec<FetchedMail>, gaps: Vec<Gap>) -> anyhow::Result<()> {
         let cursor = Cursor { uid_last, ..self.cursor.clone() };
         failpoint::hit("intake.fetched");
-        let (after, gaps_closed) = (self.settings.after.clone(), Vec::new());
+        let (after, gaps_closed, junk) = (self.settings.after.clone(), Vec::new(), self.junk);
         let moved_from = Some(self.cursor.uid_last);
         self.lane
-            .hand_over(IntakeBatch { cursor: cursor.clone(), moved_from, mails, gaps, gaps_closed, after })
+            .hand_over(IntakeBatch { cursor: cursor.clone(), moved_from, mails, gaps, gaps_closed, after, junk })
             .await?;
         *self.cursor = cursor;
         self.beat.within(super::STEP);
@@ -360,9 +362,9 @@ impl Pass<'_> {
                 "a mail could not be fetched and is given up; it is still on the server"
             );
         }
-        let (cursor, after) = (self.cursor.clone(), self.settings.after.clone());
+        let (cursor, after, junk) = (self.cursor.clone(), self.settings.after.clone(), self.junk);
         let moved_from = Some(cursor.uid_last);
-        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after }).await
+        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk }).await
     }
 }
 

@@ -209,6 +209,7 @@ fn inline(mail: &Incoming, body: &Body, frame: &Frame) -> Forward {
 fn nobodys(mail: &Incoming) -> Incoming {
     Incoming {
         from: Vec::new(),
+        from_words: String::new(),
         sender: None,
         reply_to: Vec::new(),
         to: Vec::new(),
@@ -235,6 +236,7 @@ fn nobodys(mail: &Incoming) -> Incoming {
         received_count: 0,
         content_hash: mail.content_hash,
         spam: false,
+        remarks: Vec::new(),
         defects: Vec::new(),
     }
 }

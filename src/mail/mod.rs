@@ -9,6 +9,7 @@
 pub mod address;
 pub mod forward;
 pub mod html;
+pub mod layers;
 pub mod message_id;
 pub mod nature;
 pub mod read;
@@ -16,6 +17,7 @@ pub mod references;
 pub mod render;
 pub mod reply;
 pub mod report;
+pub mod runs;
 pub mod text;
 pub mod verdict;
 

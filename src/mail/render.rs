@@ -141,7 +141,7 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
 
 /// Header text that nobody decodes: what looks like an encoded word (RFC 2047) is words that somebody typed.
 fn unencoded(words: &str) -> String {
-    text::header(words).replace("=?", "= ?")
+    text::writable(words).replace("=?", "= ?")
 }
 
 fn mailbox(address: &NameAddr) -> Result<Mailbox, String> {

@@ -79,6 +79,17 @@ pub struct Whole {
     pub deliveries: Vec<Delivered>,
 }
 
+/// How many stored messages ended so, by this rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sum {
+    /// The one visible state.
+    pub outcome: String,
+    /// The rule that decided.
+    pub rule: String,
+    /// How many.
+    pub count: i64,
+}
+
 pub(super) const LISTED: &str = "SELECT cases.*, target.reference AS target FROM cases
     LEFT JOIN cases AS target ON target.case_key = cases.merged_into";
 
@@ -240,24 +251,28 @@ impl Store {
         rows::number(&row, "n")
     }
 
-    /// Stored messages, and how many ended in each state, both at one moment.
+    /// Stored messages, and how many ended in each state by which rule, both at one moment.
     ///
     /// # Errors
     /// The database's.
-    pub async fn sums(&self) -> sqlx::Result<(i64, Vec<(String, i64)>)> {
+    pub async fn sums(&self) -> sqlx::Result<(i64, Vec<Sum>)> {
         let found = sqlx::query(
-            "SELECT '' AS outcome, (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n
+            "SELECT '' AS outcome, '' AS rule, (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n
              UNION ALL
-             SELECT outcome, count(*) AS n FROM events WHERE kind = 'arrived' GROUP BY outcome ORDER BY outcome",
+             SELECT outcome, rule, count(*) AS n FROM events WHERE kind = 'arrived'
+             GROUP BY outcome, rule ORDER BY outcome, rule",
         )
         .fetch_all(self.reader())
         .await?;
         let mut stored = 0;
         let mut outcomes = Vec::with_capacity(found.len());
         for row in &found {
-            match (rows::text(row, "outcome")?, rows::number(row, "n")?) {
-                (total, n) if total.is_empty() => stored = n,
-                outcome => outcomes.push(outcome),
+            let (outcome, rule, count) =
+                (rows::text(row, "outcome")?, rows::text(row, "rule")?, rows::number(row, "n")?);
+            if outcome.is_empty() {
+                stored = count;
+            } else {
+                outcomes.push(Sum { outcome, rule, count });
             }
         }
         Ok((stored, outcomes))

@@ -8,6 +8,7 @@ use crate::desk::{Decision, Dispatch, Effect, EntryLink, LogLine, Purpose, Side}
 use crate::mail::html;
 use crate::mail::render::{Draft, render};
 
+use super::agenda;
 use super::pending::{EntryRef, Pending};
 
 /// What the edges are to be told after the commit.
@@ -64,6 +65,13 @@ pub async fn commit(
                 commit.delivery_failed(*delivery, status, diagnostic).await?;
             }
             Effect::Log(case, line) => commit.pending.log(*case, at_ms, line),
+            Effect::Remind(due_ms, due) => agenda::add(commit.connection, *due_ms, due).await?,
+            Effect::Digest(line) => agenda::note(commit.connection, line).await?,
+            Effect::Named(mailbox, last) => agenda::named(commit.connection, mailbox, *last, at_ms).await?,
+            Effect::Forget(case) => {
+                commit.pending.flush(commit.connection).await?;
+                agenda::forget(commit.connection, *case).await?;
+            }
         }
     }
     Ok(told)

@@ -82,6 +82,7 @@ pub fn add_mail(
         Value::Number(event.at_ms),
         Value::Number(i64::try_from(arrival.size_bytes).unwrap_or(i64::MAX)),
         Value::Bytes(raw),
+        Value::Number(i64::from(arrival.junk)),
     ];
     pending.mail(row, entry);
     pending.blobs(blobs);

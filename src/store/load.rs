@@ -8,7 +8,7 @@ use crate::desk::token::CaseKey;
 use crate::desk::{CaseView, Keys, KnownId, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{budgets, rows};
+use super::{agenda, budgets, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -41,7 +41,7 @@ pub async fn load(
     view.known_ids.extend(known_ids(connection, &ids).await?);
     for key in &keys.cases {
         view.asked.cases.insert(*key);
-        case(connection, *key, view).await?;
+        case(connection, *key, view, at_ms).await?;
     }
     for reference in &keys.references {
         view.asked.references.insert(*reference);
@@ -52,7 +52,7 @@ pub async fn load(
         if let Some(row) = row {
             let key = rows::case_key(&row, "case_key")?;
             if view.asked.cases.insert(key) {
-                case(connection, key, view).await?;
+                case(connection, key, view, at_ms).await?;
             }
         }
     }
@@ -63,6 +63,14 @@ pub async fn load(
     if let Some(author) = &keys.author {
         view.asked.author = Some(author.clone());
         view.counts = budgets::of(connection, &[author], policy, at_ms).await?.pop().unwrap_or_default();
+    }
+    if let Some(mailbox) = &keys.digest {
+        view.asked.digest = Some(mailbox.clone());
+        view.digest = agenda::unnamed(connection, mailbox).await?;
+    }
+    if keys.breaker {
+        view.asked.breaker = true;
+        view.counts.ack_total = budgets::ack_total(connection, policy, at_ms).await?;
     }
     deliveries(connection, keys, view).await?;
     if keys.next_reference {
@@ -103,7 +111,7 @@ pub(super) async fn known_ids(connection: &mut AnyConnection, ids: &[&MessageId]
     Ok(found)
 }
 
-async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> sqlx::Result<()> {
+async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View, at_ms: i64) -> sqlx::Result<()> {
     let row = sqlx::query("SELECT * FROM cases WHERE case_key = $1")
         .bind(key.to_i64())
         .fetch_optional(&mut *connection)
@@ -121,7 +129,8 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> 
         .collect::<sqlx::Result<_>>()?;
     let mut entries: Vec<_> = sqlx::query(
         "SELECT id, direction, author, author_name, standing, party, sender, recipients, copies, subject, message_id,
-                ancestors, at, text, html, '' AS body, parts, thread_topic, thread_index, silent, '' AS relay_text
+                ancestors, at, text, html, substr(body, 1, 65536) AS body, parts, thread_topic, thread_index, silent,
+                substr(relay_text, 1, 65536) AS relay_text
          FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(key.to_i64())
@@ -132,7 +141,8 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> 
     .map(rows::entry)
     .collect::<sqlx::Result<_>>()?;
     entries.reverse();
-    let mut found = CaseView { case, parties, entries, agent_mail: std::collections::BTreeMap::new() };
+    let notices = budgets::notices_about(connection, key, at_ms).await?;
+    let mut found = CaseView { case, parties, entries, agent_mail: std::collections::BTreeMap::new(), notices };
     let sent = sqlx::query(
         "SELECT message_id, case_key, mailbox, side, agent, entry_id FROM known_ids
          WHERE case_key = $1 AND side = 'agent' ORDER BY id DESC LIMIT $2",
@@ -163,7 +173,7 @@ pub(super) async fn stored_copies(
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT content_hash, case_key, opened, mailbox, message_id FROM mails WHERE content_hash IN ({})
+        "SELECT content_hash, case_key, opened, mailbox, message_id, junk FROM mails WHERE content_hash IN ({})
          ORDER BY id LIMIT {COPIES_MAX}",
         placeholders(0, hashes.len())
     );
@@ -178,6 +188,7 @@ pub(super) async fn stored_copies(
                 opened: rows::number(row, "opened")? != 0,
                 mailbox: rows::text(row, "mailbox")?,
                 message_id: rows::maybe_text(row, "message_id")?.and_then(|id| MessageId::parse(&id)),
+                junk: rows::number(row, "junk")? != 0,
             };
             Ok((hash.map_err(|hash| rows::bad("content_hash", hash.len()))?, copy))
         })

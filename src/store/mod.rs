@@ -4,6 +4,7 @@
 //! Follows   BIGINT, TEXT and BLOB/BYTEA columns only, `$1` placeholders, DDL in `migrations/`, numbered alike.
 //! Never     commits by itself inside `load` and `commit`: the transaction is the caller's (flow).
 
+pub mod agenda;
 pub mod budgets;
 pub mod cases;
 pub mod commit;
@@ -288,8 +289,11 @@ fn is_ours(path: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::MetadataExt;
     let uid = |path: &Path| std::fs::metadata(path).map(|m| m.uid());
     let owner = uid(path).with_context(|| format!("database {}", path.display()))?;
-    let me = uid(Path::new("/proc/self")).unwrap_or_default();
-    if owner == me { Ok(()) } else { Err(OpenError::Foreign(path.display().to_string())) }
+    if owner == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err(OpenError::Foreign(path.display().to_string()))
+    }
 }
 
 /// Makes the file with mode 0600 if it is not there; refuses to open another user's (exit 77).

@@ -65,8 +65,8 @@ const EVENTS: Insert = Insert {
     tail: "",
 };
 const MAILS: Insert = Insert {
-    into: "mails (event_id, mailbox, message_id, content_hash, case_key, opened, entry_id, at, size, raw)",
-    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    into: "mails (event_id, mailbox, message_id, content_hash, case_key, opened, entry_id, at, size, raw, junk)",
+    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     tail: "",
 };
 

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
+use crate::desk::case::Status;
+use crate::desk::digest::Due;
 use crate::desk::policy::Policy;
 use crate::desk::{Counts, Dispatch, Effect, Keys, KnownId, Purpose, StoredCopy, View};
 use crate::mail::{Address, MessageId};
@@ -101,6 +103,7 @@ impl Shelf {
                     self.count(|author, counts| {
                         let same = author.key() == case.customer.address.key();
                         counts.cases_address = counts.cases_address.saturating_add(u32::from(same));
+                        counts.is_known |= same && case.status != Status::Spam;
                     });
                 }
                 Effect::Append(_, entry) => {
@@ -112,9 +115,12 @@ impl Shelf {
                     self.ids.remove(&dispatch.draft.message_id);
                     self.count(|author, counts| sent(dispatch, author, counts));
                 }
-                Effect::MergeInto(..) => {
+                Effect::Remind(_, Due::Breaker) => self.count(|_, counts| counts.breaker_is_open = true),
+                Effect::SetStatus(_, Status::New) => self.counts.clear(),
+                Effect::MergeInto(..) | Effect::Forget(_) => {
                     self.ids.clear();
                     self.copies.clear();
+                    self.counts.clear();
                 }
                 _ => {}
             }

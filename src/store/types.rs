@@ -185,6 +185,8 @@ pub struct IntakeBatch {
     pub gaps_closed: Vec<u32>,
     /// What is to be done with each mail on the server.
     pub after: After,
+    /// The folder is the one for spam (R34).
+    pub junk: bool,
 }
 
 impl IntakeBatch {
@@ -202,9 +204,9 @@ impl IntakeBatch {
     /// The mails, to be read, and what is committed beside what they cause.
     #[must_use]
     pub fn split(self) -> (Vec<FetchedMail>, Progress) {
-        let IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after } = self;
+        let IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk } = self;
         let taken = mails.iter().map(|mail| mail.uid).collect();
-        (mails, Progress { cursor, moved_from, taken, gaps, gaps_closed, after })
+        (mails, Progress { cursor, moved_from, taken, gaps, gaps_closed, after, junk })
     }
 }
 
@@ -223,6 +225,8 @@ pub struct Progress {
     pub gaps_closed: Vec<u32>,
     /// What is to be done with each mail on the server.
     pub after: After,
+    /// The folder is the one for spam (R34).
+    pub junk: bool,
 }
 
 /// A mail as it was fetched.

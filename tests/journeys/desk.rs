@@ -184,6 +184,14 @@ impl Desk {
         self.folder.path().join("yesreply.toml")
     }
 
+    /// The most memory that the daemon ever had resident, KiB.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let id = self.child.as_ref().expect("a daemon").id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM");
+        line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }

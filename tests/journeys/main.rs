@@ -24,6 +24,7 @@ mod proxy;
 mod stack;
 
 mod answers;
+mod attacks;
 #[cfg(feature = "failpoints")]
 mod bites;
 #[cfg(feature = "failpoints")]

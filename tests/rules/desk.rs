@@ -107,6 +107,14 @@ impl Desk {
         Desk::open(tempfile::tempdir().expect("a folder"), text).await
     }
 
+    /// A desk whose store is in memory, where many cases are to be quick.
+    pub async fn in_memory(extra: &str) -> Self {
+        let mut desk = Desk::with(extra).await;
+        let store = Store::open_empty().await.expect("the store");
+        desk.flow = Flow::start(store, Arc::new(desk.config.policy.clone()));
+        desk
+    }
+
     async fn open(folder: TempDir, text: &str) -> Self {
         let path = folder.path().join("yesreply.toml");
         let text = text.replace("sqlite:FOLDER/desk.db", &database::url(folder.path()).await);
@@ -140,6 +148,25 @@ impl Desk {
         self.takes(mailbox, raw, false).await;
     }
 
+    /// A mail arrives in the folder for spam of mailbox `support`.
+    pub async fn arrives_in_junk(&mut self, raw: &[u8]) {
+        self.uid += 1;
+        let mut batch = self.batch("support", self.uid, raw, false);
+        batch.cursor.folder = "Junk".to_owned();
+        batch.junk = true;
+        self.flow.intake(batch).await.expect("intake");
+    }
+
+    /// Everything that is due so many hours from now.
+    pub async fn hours_later(&self, hours: i64) {
+        let at_ms = yesreply::clock::now_ms() + hours * 3_600_000;
+        while self.flow.due(at_ms, 50).await.expect("what is due") > 0 {}
+        // what was queued then can be sent now
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        sqlx::query("UPDATE outbox SET next_attempt_at = 0").execute(&mut *transaction).await.expect("update");
+        transaction.commit().await.expect("commit");
+    }
+
     /// An old mail is taken in (R91).
     pub async fn takes(&mut self, mailbox: &str, raw: &[u8], old: bool) {
         self.uid += 1;
@@ -170,6 +197,7 @@ impl Desk {
             gaps: Vec::new(),
             gaps_closed: Vec::new(),
             after: yesreply::store::types::After::Keep,
+            junk: false,
         }
     }
 

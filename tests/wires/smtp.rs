@@ -129,8 +129,15 @@ async fn sending(script: &[Does]) -> (Desk, Shared, watch::Sender<bool>, tokio::
         read_ms: 0,
     };
     let mails = vec![FetchedMail { uid: 1, internal_date_ms: None, old: false, content: Content::Whole(mail.into()) }];
-    let batch =
-        IntakeBatch { cursor, moved_from: None, mails, gaps: Vec::new(), gaps_closed: Vec::new(), after: After::Keep };
+    let batch = IntakeBatch {
+        cursor,
+        moved_from: None,
+        mails,
+        gaps: Vec::new(),
+        gaps_closed: Vec::new(),
+        after: After::Keep,
+        junk: false,
+    };
     desk.flow.intake(batch).await.expect("intake");
     let (stop, stopped) = watch::channel(false);
     let settings = Settings::of(&desk.config, &desk.account);

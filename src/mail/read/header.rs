@@ -171,9 +171,19 @@ pub fn suppress(fields: &Fields) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .collect()
 }
-
+/// What our own server says of spam. What another server on the way wrote stands between two Received lines, and is its
+/// opinion, not ours; ours writes on top, or, as a filter does that adds at the end, below the last one.
 pub fn is_spam(fields: &Fields) -> bool {
-    let says_yes =
-        |name: &'static str| fields.first(name).is_some_and(|v| v.trim().to_ascii_lowercase().starts_with("yes"));
-    says_yes("x-spam-flag") || says_yes("x-spam-status") || says_yes("x-spam")
+    let received: Vec<usize> = (0..).zip(&fields.0).filter(|(_, (n, _))| n == "received").map(|(at, _)| at).collect();
+    let between =
+        |at: usize| received.first().is_some_and(|first| at > *first) && received.last().is_some_and(|last| at < *last);
+    (0..).zip(&fields.0).filter(|(at, _)| !between(*at)).any(|(_, (name, value))| {
+        let value = value.trim().to_ascii_lowercase();
+        match name.as_str() {
+            "x-spam-flag" | "x-spam-status" | "x-spam" => value.starts_with("yes"),
+            // Exchange's own scale: 5 and more goes into the folder for spam
+            "x-ms-exchange-organization-scl" => value.parse::<i32>().is_ok_and(|level| level >= 5),
+            _ => false,
+        }
+    })
 }
