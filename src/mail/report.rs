@@ -405,7 +405,8 @@ mod tests {
             ("554 5.3.0 <j@x.example>: Recipient address rejected: Internal system error", Reason::Other),
             ("452 4.4.5 Insufficient disk space; try again later", Reason::Other),
             ("delivery temporarily suspended: host mx.example refused to talk to me: 421 too busy", Reason::Rejected),
-            ("550 5.4.1 Recipient address rejected: Access denied.", Reason::Rejected),
+            // how Exchange Online says that it has no such recipient (2026)
+            ("550 5.4.1 Recipient address rejected: Access denied.", Reason::UserUnknown),
             ("554 you've reached your daily relay quota", Reason::Rejected),
             ("552 5.2.2 quota exceeded", Reason::MailboxFull),
         ] {
