@@ -297,7 +297,8 @@ fn arrival(
     let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
     let may_forward = background.of_agent && forwards > 0 && !piece.headers_only;
     let forward = may_forward.then(|| forward::read(&mail)).flatten();
-    let parts: Vec<Part> = mail.attachments.iter_mut().map(|attachment| part(attachment, blobs)).collect();
+    let parts: Vec<Part> =
+        mail.attachments.iter_mut().map(|attachment| part(attachment, background.of_agent, blobs)).collect();
     let old = piece.old || mail.date_ms.is_some_and(|date| date < piece.old_before_ms);
     let forward = forward.map(|forward| {
         // what stands in the text is the original's, and so is what was attached to it
@@ -324,10 +325,10 @@ fn arrival(
     }
 }
 
-/// An attachment, stored once whoever gets it.
-fn part(attachment: &mut Attachment, blobs: &mut Vec<Blob>) -> Part {
-    // from here on the encoded form is the only one in memory
-    let content = std::mem::take(&mut attachment.content);
+/// An attachment, stored once whoever gets it. Where an agent may have written, the leak guard looks into it; else the
+/// encoded form is the only one in memory from here on.
+fn part(attachment: &mut Attachment, of_agent: bool, blobs: &mut Vec<Blob>) -> Part {
+    let content = if of_agent { attachment.content.clone() } else { std::mem::take(&mut attachment.content) };
     let id = HEXLOWER.encode(&Sha256::digest(&content));
     if !blobs.iter().any(|(known, _)| *known == id) {
         blobs.push((id.clone(), Arc::new(encode_blob(&content))));
