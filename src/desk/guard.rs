@@ -69,7 +69,7 @@ impl Guard<'_> {
         };
         let exposed = exposed(&rendered, attachments);
         let mut findings = Vec::new();
-        if exposed.unseen {
+        if exposed.unseen || !all_are_there(draft, attachments) {
             findings.push("more, or more deeply nested, than can be looked at".to_owned());
         }
         let addresses = PrivateAddresses::of(self.policy);
@@ -162,6 +162,13 @@ impl Guard<'_> {
         };
         draft.parts.iter().any(|p| blobs(true).any(|b| *b == p.blob) && !blobs(false).any(|b| *b == p.blob))
     }
+}
+
+/// Are the files here to be looked at, as large as those that leave?
+fn all_are_there(draft: &Draft, attachments: &[Attachment]) -> bool {
+    let sizes = attachments.iter().map(|a| u64::try_from(a.content.len()).unwrap_or_default());
+    let leaving = draft.parts.iter().map(|p| p.size_bytes);
+    leaving.fold(0, u64::saturating_add) <= sizes.fold(0, u64::saturating_add)
 }
 
 /// Agents' registered addresses, found in one pass.

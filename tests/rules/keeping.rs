@@ -112,7 +112,7 @@ async fn audit_adds_up_at_every_moment() {
         let mut seen = std::collections::BTreeSet::new();
         while seen.last().is_none_or(|stored| *stored < 60) {
             let (stored, outcomes) = store.sums().await.expect("the sums");
-            assert_eq!(stored, outcomes.iter().map(|sum| sum.count).sum::<i64>(), "{outcomes:?}");
+            assert_eq!(stored, outcomes.iter().map(|s| s.count).sum::<i64>(), "{outcomes:?}");
             seen.insert(stored);
         }
         seen.len()
