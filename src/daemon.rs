@@ -50,6 +50,7 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
     begin(&config, &flow, &health, &stopped, &mut loops);
+    open_doors(&config, &flow, &stopped, &mut loops).await?;
     let keeper = store.clone();
     let mut sole = tokio::spawn(async move { keeper.keep_sole(sole).await });
     let mut usurped = false;

@@ -153,13 +153,7 @@ pub fn came_back(
 #[must_use]
 pub fn as_known(case: &Case, notification: &Notification) -> CaseView {
     let entries = vec![(0, first_entry(notification))];
-    CaseView {
-        case: case.clone(),
-        parties: Vec::new(),
-        entries,
-        agent_mail: BTreeMap::new(),
-        notices: Default::default(),
-    }
+    CaseView { case: case.clone(), parties: Vec::new(), entries, agent_mail: BTreeMap::new(), notices: 0 }
 }
 
 /// Was this entry an application's notification?

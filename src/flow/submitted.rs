@@ -63,6 +63,8 @@ struct Opened {
     mail: Arc<Incoming>,
     header: Arc<Header>,
     digest: [u8; 32],
+    /// The mail as it came, shared by all its events.
+    raw: Arc<Vec<u8>>,
 }
 
 /// What all notifications of a transaction share.
@@ -70,7 +72,7 @@ struct Shared<'a> {
     application: &'a Application,
     transaction: String,
     is_new: bool,
-    body: (String, Vec<u8>),
+    body: (String, Arc<Vec<u8>>),
     body_changed: bool,
     phrases: usize,
 }
@@ -95,7 +97,7 @@ impl Flow {
             Ok(application) => Ok(self.shared(&opened, application)),
             Err(reason) => Err(reason.to_owned()),
         };
-        let size = opened.handed.bytes.len().max(1);
+        let size = opened.raw.len().max(1);
         let batch = (BATCH_BYTES_MAX / size).clamp(1, BATCH_RECIPIENTS_MAX);
         let mut all = Vec::with_capacity(recipients.len());
         for some in recipients.chunks(batch) {
@@ -143,12 +145,10 @@ impl Flow {
             || data_encoding::HEXLOWER.encode(&clock::random::<16>()),
             |id| id.as_str().trim_matches(['<', '>']).to_owned(),
         );
-        let (_, body) = split(&opened.handed.bytes);
+        let (_, body) = split(&opened.raw);
         let found = phrases::found(&opened.mail.text).len();
         let replaced = match application.phrases {
-            Phrases::Replace if found > 0 => {
-                phrases::in_body(&opened.handed.bytes, self.policy().letters.just_reply().as_str())
-            }
+            Phrases::Replace if found > 0 => phrases::in_body(&opened.raw, self.policy().letters.just_reply().as_str()),
             _ => None,
         };
         let body_changed = replaced.is_some();
@@ -158,7 +158,7 @@ impl Flow {
             application,
             transaction: submission::transaction_id(&application.name, &named, &opened.digest),
             is_new: id.is_none(),
-            body: (name, body),
+            body: (name, Arc::new(body)),
             body_changed,
             phrases: found,
         }
@@ -203,7 +203,7 @@ impl Flow {
         };
         Ok(Prepared {
             event: Ok(Event { id, at_ms: clock::now_ms(), what: What::Submitted(Box::new(submission)) }),
-            raw: Some(opened.handed.bytes.clone()),
+            raw: Some(opened.raw.clone()),
             blobs: vec![shared.body.clone()],
         })
     }
@@ -280,11 +280,11 @@ fn delivered(opened: &Opened, recipient: &Address, transaction: &str) -> Vec<u8>
     let reverse_path = opened.handed.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
     header.prepend("Return-Path", &format!("<{reverse_path}>"));
     let mut bytes = header.to_bytes();
-    bytes.extend_from_slice(split(&opened.handed.bytes).1);
+    bytes.extend_from_slice(split(&opened.raw).1);
     bytes
 }
 
-fn open(handed: HandedIn) -> Result<Opened, (String, usize)> {
+fn open(mut handed: HandedIn) -> Result<Opened, (String, usize)> {
     let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let (header, _) = split(&handed.bytes);
         (read::read(&handed.bytes), Header::parse(header))
@@ -292,7 +292,8 @@ fn open(handed: HandedIn) -> Result<Opened, (String, usize)> {
     match read {
         Ok((mail, header)) => {
             let digest = submission::digest(&handed.bytes);
-            Ok(Opened { mail: Arc::new(mail), header: Arc::new(header), digest, handed })
+            let raw = Arc::new(std::mem::take(&mut handed.bytes));
+            Ok(Opened { mail: Arc::new(mail), header: Arc::new(header), digest, raw, handed })
         }
         Err(_) => Err(("5.6.0 this mail makes us fail".to_owned(), handed.recipients.len())),
     }

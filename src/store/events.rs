@@ -89,6 +89,6 @@ pub fn add_mail(
 }
 
 /// Keeps what a notification's recipients share.
-pub fn add_blobs(pending: &mut Pending, blobs: &[(String, Vec<u8>)]) {
+pub fn add_blobs(pending: &mut Pending, blobs: &[(String, Arc<Vec<u8>>)]) {
     pending.blobs(blobs);
 }
