@@ -283,11 +283,9 @@ async fn r64_an_address_is_suppressed_after_two_days_and_released() {
             let report = Draft::new(
                 &bounce,
                 "Undelivered Mail Returned to Sender",
-                &format!(
-                    "--b\nContent-Type: text/plain\n\nIt did not work.\n--b\nContent-Type: message/delivery-status\n\n\
+                "--b\nContent-Type: text/plain\n\nIt did not work.\n--b\nContent-Type: message/delivery-status\n\n\
                  Reporting-MTA: dns; mx.customer.example\n\nFinal-Recipient: rfc822; jane@customer.example\n\
-                 Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n\n--b--"
-                ),
+                 Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n\n--b--",
             )
             .field("Content-Type", "multipart/report; report-type=delivery-status; boundary=b")
             .field("MIME-Version", "1.0");
