@@ -94,8 +94,7 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         return sheet.done(Outcome::Ignored, "R53", &because, None);
     }
     let answered = route.notification.and_then(|key| arriving.view.notifications.get(&key));
-    let named = answered.and_then(|n| arriving.policy.mailboxes.get(&n.mailbox));
-    let Some(mailbox) = named.or_else(|| home(arriving)) else {
+    let Some(mailbox) = notified::mailbox(arriving, answered).or_else(|| home(arriving)) else {
         return sheet.done(Outcome::Held, "R10", "the mailbox is no longer in the config", None);
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
@@ -110,11 +109,7 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let known = continued.is_some() || route.notification.is_some();
     let standing = if known { Standing::Party } else { Standing::Stranger };
     let standing = if demands_pass(arriving, verdict) { Standing::Unverified } else { standing };
-    let mut entry = inbound(arriving, standing, party.id);
-    if route.rule == "R72" {
-        let quoted = route.notification.or(route.borrowed).and_then(|key| arriving.view.notifications.get(&key));
-        notified::hide_secrets(&mut entry, quoted);
-    }
+    let entry = notified::without_secrets(arriving, route, inbound(arriving, standing, party.id));
     sheet.push(Effect::Open(Box::new(case.clone())));
     let customers_number = party.id;
     sheet.push(Effect::AddParty(case.key, party));
@@ -139,19 +134,7 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         return sheet.done(Outcome::Handled, "R34", because, Some(case.key));
     }
     if is_beyond_the_limit(arriving) {
-        sheet.log(
-            case.key,
-            "beyond_limit",
-            "yesreply",
-            "R50",
-            "limits.cases_per_address is used up: it stands in the digest",
-        );
-        return sheet.done(
-            Outcome::Handled,
-            "R50",
-            "kept: its author opened more cases than limits.cases_per_address",
-            Some(case.key),
-        );
+        return beyond_the_limit(sheet, &case);
     }
     if !arriving.arrival.old {
         let before = answered.map(|n| notified::as_known(&case, n));
@@ -160,6 +143,14 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     }
     acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry, verdict);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
+}
+
+/// R50: the case is kept, and stands in the digest.
+fn beyond_the_limit(mut sheet: Sheet<'_>, case: &Case) -> Decision {
+    let detail = "limits.cases_per_address is used up: it stands in the digest";
+    sheet.log(case.key, "beyond_limit", "yesreply", "R50", detail);
+    let because = "kept: its author opened more cases than limits.cases_per_address";
+    sheet.done(Outcome::Handled, "R50", because, Some(case.key))
 }
 
 /// Somebody whose Reply-To is the customer (R20): what they write later from the same From is theirs too.

@@ -13,7 +13,7 @@ use crate::mail::secrets;
 
 use super::case::{Case, Direction, Entry, Standing};
 use super::outgoing::{Sheet, shown};
-use super::policy::Policy;
+use super::policy::{Mailbox, Policy};
 use super::routing::{Arriving, Route};
 use super::submission::{Notification, Strike};
 use super::token::{Class, PartyId, Token};
@@ -169,6 +169,22 @@ pub fn hide_secrets(entry: &mut Entry, notification: Option<&Notification>) {
         *words = secrets::without_in_quotes(&secrets::without(words, &found));
     }
     entry.html = secrets::without(&entry.html, &found);
+}
+
+/// The same for the mail that opens a case, if it answers a notification.
+#[must_use]
+pub fn without_secrets(arriving: &Arriving<'_>, route: &Route, mut entry: Entry) -> Entry {
+    if route.rule == "R72" {
+        let quoted = route.notification.or(route.borrowed).and_then(|key| arriving.view.notifications.get(&key));
+        hide_secrets(&mut entry, quoted);
+    }
+    entry
+}
+
+/// The mailbox of a notification.
+#[must_use]
+pub fn mailbox<'a>(arriving: &Arriving<'a>, notification: Option<&Notification>) -> Option<&'a Mailbox> {
+    notification.and_then(|n| arriving.policy.mailboxes.get(&n.mailbox))
 }
 
 /// What agents are warned of where somebody else than its recipient answers a notification (R72).
