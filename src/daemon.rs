@@ -17,6 +17,8 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::health::Health;
 use crate::imap::{self, Intake};
+use crate::listen::Listener;
+use crate::listen::maildrop::Maildrop;
 use crate::service;
 use crate::smtp::{self, Sender};
 use crate::store::Store;
@@ -48,6 +50,7 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
     begin(&config, &flow, &health, &stopped, &mut loops);
+    open_doors(&config, &flow, &stopped, &mut loops).await?;
     let keeper = store.clone();
     let mut sole = tokio::spawn(async move { keeper.keep_sole(sole).await });
     let mut usurped = false;
@@ -118,6 +121,29 @@ fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
             sleep(RESTART).await;
         }
     }));
+}
+
+/// Where applications hand in mail.
+async fn open_doors(
+    config: &Config,
+    flow: &Arc<Flow>,
+    stopped: &watch::Receiver<bool>,
+    loops: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    for listener in Listener::open(config, flow).await? {
+        let (listener, stopped_here) = (Arc::new(listener), stopped.clone());
+        loops.spawn(kept_up(stopped.clone(), "listener", listener.name().to_owned(), move || {
+            listener.clone().run(stopped_here.clone())
+        }));
+    }
+    if let Some(sendmail) = &config.file.sendmail {
+        let maildrop = Arc::new(Maildrop::open(&sendmail.maildrop, config, flow)?);
+        let stopped_here = stopped.clone();
+        loops.spawn(kept_up(stopped.clone(), "maildrop", "all".to_owned(), move || {
+            until(stopped_here.clone(), maildrop.clone().run())
+        }));
+    }
+    Ok(())
 }
 
 /// Until the daemon stops: intake may be dropped at any point.

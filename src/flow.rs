@@ -9,6 +9,7 @@ pub mod explain;
 pub mod lane;
 pub mod prepare;
 mod steps;
+pub mod submitted;
 mod writer;
 
 use std::sync::Arc;

@@ -31,6 +31,7 @@ pub mod flow;
 pub mod health;
 pub mod imap;
 pub mod limits;
+pub mod listen;
 pub mod mail;
 pub mod service;
 pub mod smtp;

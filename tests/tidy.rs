@@ -110,6 +110,7 @@ fn rooms_keep_to_themselves() {
             "src/config",
             &["crate::flow", "crate::imap", "crate::smtp", "crate::cli", "crate::daemon", "tokio::", "sqlx"][..],
         ),
+        ("src/listen", &["crate::imap", "crate::smtp", "crate::cli", "crate::daemon", "crate::desk", "sqlx"][..]),
         ("src/cli", &["sqlx::query"][..]),
     ]);
     for (path, text) in sources() {
@@ -193,7 +194,7 @@ fn rules_have_tests() {
     }
     let owned = [
         1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 20, 21, 22, 23, 32, 34, 40, 42, 43, 45, 46, 50, 51, 52, 53, 54, 61, 62, 63,
-        90, 91, 92,
+        64, 70, 71, 72, 73, 90, 91, 92,
     ];
     for number in owned {
         assert!(book.contains(&format!("**R{number}**")), "docs/rules.md has no R{number}");

@@ -82,6 +82,7 @@ async fn recorded(config: &Config) -> Vec<(String, String)> {
     }) else {
         return Vec::new();
     };
+    let phrases = super::notifications::phrases(&store).await;
     let states = store.accounts().await.unwrap_or_default();
     states
         .into_iter()
@@ -92,6 +93,7 @@ async fn recorded(config: &Config) -> Vec<(String, String)> {
                 format!("{} since {}: {}", s.state, when(s.since_ms), s.detail),
             )
         })
+        .chain(phrases)
         .collect()
 }
 

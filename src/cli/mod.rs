@@ -6,9 +6,11 @@ mod case;
 mod check;
 mod explain;
 mod init;
+mod notifications;
 mod output;
 mod people;
 mod queues;
+mod sendmail;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,6 +71,16 @@ enum Command {
     /// Agents
     #[command(subcommand)]
     Agent(people::Agent),
+    /// Write a mail that can be answered
+    Send(notifications::Send),
+    /// Take a mail like sendmail(8) does: -t -i -oi -f -F -N -bs, recipients as arguments
+    Sendmail {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<String>,
+    },
+    /// Addresses that get no notifications
+    #[command(subcommand)]
+    Suppression(notifications::Suppression),
     /// Every stored message by its one outcome
     Audit,
 }
@@ -76,7 +88,7 @@ enum Command {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(called_as()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // a closed standard error is no reason for another error
@@ -114,6 +126,16 @@ fn keep_secrets() -> std::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
+}
+
+/// Installed as `sendmail`, it is `yesreply sendmail`.
+fn called_as() -> Vec<std::ffi::OsString> {
+    let mut words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let name = words.first().map(PathBuf::from);
+    if name.is_some_and(|n| n.file_name().is_some_and(|n| n == "sendmail")) {
+        words.insert(1, "sendmail".into());
+    }
+    words
 }
 
 fn log() {
@@ -162,6 +184,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             people::mailboxes(&config, &open(&config).await?, json).await
         }
         Command::Agent(people::Agent::List) => people::agents(&load(&path)?, json),
+        Command::Send(asked) => {
+            let config = load(&path)?;
+            let store = open(&config).await?;
+            notifications::send(config, store, asked, json).await
+        }
+        Command::Sendmail { arguments } => sendmail::run(&path, &arguments),
+        Command::Suppression(command) => notifications::suppression(&open(&load(&path)?).await?, command, json).await,
         Command::Audit => queues::audit(&open(&load(&path)?).await?, json).await,
     }
 }

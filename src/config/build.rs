@@ -170,6 +170,7 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
     Policy {
         mailboxes: mailboxes(file, findings),
         agents: agents(file, findings),
+        applications: super::listen::applications(file, findings),
         keys,
         acknowledge: Acknowledge {
             enabled: file.acknowledge.enabled,
@@ -222,7 +223,7 @@ fn limits(file: &File) -> Limits {
     }
 }
 
-fn address(key: &str, text: &str, findings: &mut Findings) -> Option<Address> {
+pub(super) fn address(key: &str, text: &str, findings: &mut Findings) -> Option<Address> {
     let address = Address::parse(text);
     if address.is_none() {
         findings.fail(key, &format!("\"{text}\" is no address"), "write it like support@shop.example");

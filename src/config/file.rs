@@ -359,6 +359,12 @@ pub struct File {
     pub mailbox: BTreeMap<String, Mailbox>,
     /// `[agent.…]`.
     pub agent: BTreeMap<String, Agent>,
+    /// `[sendmail]`, where it is there.
+    pub sendmail: Option<super::sendmail::Sendmail>,
+    /// `[listener.…]`.
+    pub listener: BTreeMap<String, super::listen::Listener>,
+    /// `[application.…]`.
+    pub application: BTreeMap<String, super::listen::Application>,
     /// `[intake]`.
     pub intake: Intake,
     /// `[acknowledge]`.

@@ -7,6 +7,8 @@
 mod build;
 pub mod file;
 pub mod findings;
+pub mod listen;
+pub mod sendmail;
 pub mod values;
 
 use std::collections::BTreeMap;
@@ -29,7 +31,7 @@ pub const DEFAULT_PATH: &str = "/etc/yesreply/yesreply.toml";
 const BAD_VALUES_MAX: usize = 50;
 
 /// Sections of later releases: their place is known, their keys are not read yet.
-const LATER: [&str; 4] = ["targets", "listener", "application", "http"];
+const LATER: [&str; 2] = ["targets", "http"];
 
 /// A config that can work.
 #[derive(Debug)]
@@ -42,6 +44,10 @@ pub struct Config {
     pub policy: Policy,
     /// Accounts by mailbox.
     pub accounts: BTreeMap<String, Account>,
+    /// Where applications hand in mail.
+    pub doors: Vec<listen::Door>,
+    /// How applications are known.
+    pub known: Vec<listen::Known>,
     /// What an operator should know, though it works.
     pub notes: Vec<Finding>,
 }
@@ -104,8 +110,10 @@ impl Config {
         let letters = build::letters(&file, &mut findings);
         let accounts = build::accounts(&file, &mut findings);
         let policy = build::policy(&file, keys, letters, &mut findings);
+        let doors = listen::doors(&file, &mut findings);
+        let known = listen::known(&file, &mut findings);
         findings::across(&file, &policy, &mut findings);
-        findings.done().map(|notes| Config { path: path.to_owned(), file, policy, accounts, notes })
+        findings.done().map(|notes| Config { path: path.to_owned(), file, policy, accounts, doors, known, notes })
     }
 }
 
@@ -153,6 +161,9 @@ fn sections(mut table: BTreeMap<String, Value>, findings: &mut Findings) -> Opti
         letters: optional(&mut table, "letters", findings),
         outbox: optional(&mut table, "outbox", findings),
         retention: optional(&mut table, "retention", findings),
+        sendmail: table.contains_key("sendmail").then(|| optional(&mut table, "sendmail", findings)),
+        listener: named(&mut table, "listener", findings),
+        application: named(&mut table, "application", findings),
         mailbox,
         agent,
         database: database?,
@@ -278,7 +289,8 @@ fn plain_secrets(path: &Path, file: &File, findings: &mut Findings) {
     let plain = |secret: &Option<Secret>| matches!(secret, Some(Secret::Plain(_)));
     let keys = plain(&file.token.key) || file.token.keys.iter().flatten().any(|k| matches!(k, Secret::Plain(_)));
     let database = has_password(&file.database.url) && std::env::var_os("YESREPLY__DATABASE__URL").is_none();
-    if (keys || database || file.mailbox.values().any(|m| plain(&m.password)))
+    let passwords = file.mailbox.values().map(|m| &m.password).chain(file.application.values().map(|a| &a.password));
+    if (keys || database || passwords.into_iter().any(plain))
         && let Err(reason) = values::private_file(path)
     {
         findings.fail(

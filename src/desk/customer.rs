@@ -6,14 +6,16 @@
 
 use minijinja::context;
 
+use crate::mail::NameAddr;
 use crate::mail::verdict::Verdict;
-use crate::mail::{Address, NameAddr};
 
 use super::case::{Case, Direction, Entry, Party, Standing, Status, party_of};
 use super::digest::notice;
 use super::forward::refusal;
 use super::letters::Letter;
 use super::loops::{Acknowledgement, acknowledgement, is_beyond_the_limit, open_breaker};
+use super::notified;
+use super::opening::{new_case, nobody};
 use super::outgoing::{Sheet, ToCustomer, agents_of, shown};
 use super::policy::{Mailbox, Policy, RequireAuth};
 use super::relay::{html_of, relay_to_audience};
@@ -38,6 +40,9 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     let verdict = arriving.verdict(None);
     let (standing, party) = standing(arriving, known, verdict);
     let mut entry = inbound(arriving, standing, party);
+    if known.entries.iter().any(|(_, e)| notified::is_applications(e)) {
+        notified::hide_secrets(&mut entry, None);
+    }
     entry.silent = arriving.arrival.mail.nature.is_silent();
     sheet.append(case.key, entry.clone());
     point(&mut sheet, arriving, route, case);
@@ -82,14 +87,18 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     // words alone are no proof: a person must see it (R53)
     if mail.nature.is_silent() && !mail.nature_by_words {
+        if route.rule == "R72" {
+            return notified::automatic_reply(arriving);
+        }
         let because = format!("{} that answers no mail of ours", mail.nature.word());
         return sheet.done(Outcome::Ignored, "R53", &because, None);
     }
-    let Some(mailbox) = home(arriving) else {
+    let answered = route.notification.and_then(|key| arriving.view.notifications.get(&key));
+    let Some(mailbox) = notified::mailbox(arriving, answered).or_else(|| home(arriving)) else {
         return sheet.done(Outcome::Held, "R10", "the mailbox is no longer in the config", None);
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
-    let case = new_case(arriving, mailbox, continued, is_spam(arriving, route));
+    let case = new_case(arriving, route, mailbox, continued, is_spam(arriving, route));
     let verdict = arriving.verdict(None);
     let party = Party {
         id: PartyId::of_party(case.key, &case.customer.address),
@@ -97,9 +106,10 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         has_passed: verdict == Verdict::Pass
             && mail.author().is_some_and(|a| a.address.key() == case.customer.address.key()),
     };
-    let standing = if continued.is_some() { Standing::Party } else { Standing::Stranger };
+    let known = continued.is_some() || route.notification.is_some();
+    let standing = if known { Standing::Party } else { Standing::Stranger };
     let standing = if demands_pass(arriving, verdict) { Standing::Unverified } else { standing };
-    let entry = inbound(arriving, standing, party.id);
+    let entry = notified::without_secrets(arriving, route, inbound(arriving, standing, party.id));
     sheet.push(Effect::Open(Box::new(case.clone())));
     let customers_number = party.id;
     sheet.push(Effect::AddParty(case.key, party));
@@ -109,6 +119,9 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         sheet.push(Effect::AddParty(case.key, Party { id, person: author.clone(), has_passed }));
     }
     sheet.log(case.key, "opened", "customer", route.rule, &route.because);
+    if let Some(notification) = answered {
+        sheet.push(Effect::Precede(case.key, Box::new(notified::first_entry(notification))));
+    }
     sheet.append(case.key, entry.clone());
     if let Some(before) = continued {
         sheet.push(Effect::SetSuccessor(before.case.key, case.key));
@@ -121,25 +134,23 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         return sheet.done(Outcome::Handled, "R34", because, Some(case.key));
     }
     if is_beyond_the_limit(arriving) {
-        sheet.log(
-            case.key,
-            "beyond_limit",
-            "yesreply",
-            "R50",
-            "limits.cases_per_address is used up: it stands in the digest",
-        );
-        return sheet.done(
-            Outcome::Handled,
-            "R50",
-            "kept: its author opened more cases than limits.cases_per_address",
-            Some(case.key),
-        );
+        return beyond_the_limit(sheet, &case);
     }
     if !arriving.arrival.old {
-        relay_to_audience(&mut sheet, &case, None, &entry, EntryLink::Appended, &warnings(arriving, route, standing));
+        let before = answered.map(|n| notified::as_known(&case, n));
+        let warnings = warnings(arriving, route, standing);
+        relay_to_audience(&mut sheet, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }
     acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry, verdict);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
+}
+
+/// R50: the case is kept, and stands in the digest.
+fn beyond_the_limit(mut sheet: Sheet<'_>, case: &Case) -> Decision {
+    let detail = "limits.cases_per_address is used up: it stands in the digest";
+    sheet.log(case.key, "beyond_limit", "yesreply", "R50", detail);
+    let because = "kept: its author opened more cases than limits.cases_per_address";
+    sheet.done(Outcome::Handled, "R50", because, Some(case.key))
 }
 
 /// Somebody whose Reply-To is the customer (R20): what they write later from the same From is theirs too.
@@ -148,54 +159,6 @@ pub(super) fn other_author<'a>(arriving: &Arriving<'a>, case: &Case) -> Option<&
     let same_organisation = author.address.organisational_domain() == case.customer.address.organisational_domain();
     let other = author.address.key() != case.customer.address.key();
     (other && same_organisation && !is_our_own(arriving.policy, &author.address)).then_some(author)
-}
-
-/// A case that is not there yet.
-pub(super) fn new_case(
-    arriving: &Arriving<'_>,
-    mailbox: &Mailbox,
-    continued: Option<&CaseView>,
-    is_spam: bool,
-) -> Case {
-    let mail = &arriving.arrival.mail;
-    let owner = continued.and_then(|c| c.case.owner.clone()).filter(|o| arriving.policy.agents.contains_key(o));
-    let subject = stripped_subject(&mail.subject, &arriving.policy.strip_subject);
-    let status = match (is_spam, &owner) {
-        (true, _) => Status::Spam,
-        (false, Some(_)) => Status::Open,
-        (false, None) => Status::New,
-    };
-    Case {
-        key: arriving.policy.keys.case_key(&arriving.event.id),
-        reference: arriving.view.next_reference,
-        mailbox: mailbox.name.clone(),
-        subject: if subject.is_empty() { "(no subject)".to_owned() } else { subject },
-        status,
-        owner,
-        customer: customer(arriving).unwrap_or_else(nobody),
-        opened_ms: arriving.event.at_ms,
-        closed_ms: None,
-        merged_into: None,
-        successor: None,
-        old: arriving.arrival.old,
-    }
-}
-
-/// Stands for the author of a mail that names none; `invalid` never resolves (RFC 2606 section 2).
-fn nobody() -> NameAddr {
-    let address = Address::parse("nobody@unknown.invalid");
-    address.map_or_else(
-        || NameAddr { name: String::new(), address: Address::unknown() },
-        |address| NameAddr { name: "somebody who gave no address".to_owned(), address },
-    )
-}
-
-fn stripped_subject(subject: &str, prefixes: &[String]) -> String {
-    let mut rest = subject.trim();
-    while let Some(shorter) = prefixes.iter().filter(|p| !p.is_empty()).find_map(|p| rest.strip_prefix(p.as_str())) {
-        rest = shorter.trim_start();
-    }
-    rest.to_owned()
 }
 
 fn demands_pass(arriving: &Arriving<'_>, verdict: Verdict) -> bool {
@@ -288,6 +251,9 @@ pub(super) fn warnings(arriving: &Arriving<'_>, route: &Route, standing: Standin
             "{author} used a reply address that was made for {} in case #{}.",
             case.case.customer.address, case.case.reference
         ));
+    }
+    if let Some(notification) = route.borrowed.and_then(|key| arriving.view.notifications.get(&key)) {
+        warnings.push(notified::not_the_recipient(&author, notification));
     }
     if route.forged {
         warnings.push("it bore a reply address that is not ours.".to_owned());

@@ -14,8 +14,9 @@ use crate::mail::reply::Reading;
 use super::agent::{Parent, Writing, confirm, doubt_of_author, obey};
 use super::case::{Case, Party, Standing, Status, party_of};
 use super::command::{self, Command, Leading};
-use super::customer::{inbound, new_case, other_author, waited_for, warnings};
+use super::customer::{inbound, other_author, waited_for, warnings};
 use super::note::{note, note_entry};
+use super::opening::new_case;
 use super::outgoing::{Sheet, shown};
 use super::policy::Agent;
 use super::relay::relay_to_audience;
@@ -123,7 +124,13 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
     let joined = route.case.and_then(|key| arriving.view.cases.get(&key)).filter(|known| is_party(&inner, known));
     let case = match joined {
         Some(known) => known.case.clone(),
-        None => opened(&mut sheet, &inner, new_case(&inner, home(arriving)?, None, false), agent, &because),
+        None => opened(
+            &mut sheet,
+            &inner,
+            new_case(&inner, &Route::default(), home(arriving)?, None, false),
+            agent,
+            &because,
+        ),
     };
     let (standing, number) = match joined {
         Some(_) => (Standing::Party, PartyId::of_party(case.key, &author_address(&inner, &case))),

@@ -58,7 +58,7 @@ impl Letter {
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 19] = [
+const BUILTIN: [(&str, &str); 20] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -74,6 +74,7 @@ const BUILTIN: [(&str, &str); 19] = [
     ("returned.html", include_str!("../../config/letters/returned.html")),
     ("failure.txt", include_str!("../../config/letters/failure.txt")),
     ("failure.html", include_str!("../../config/letters/failure.html")),
+    ("just_reply.txt", include_str!("../../config/letters/just_reply.txt")),
     ("summary.txt", include_str!("../../config/letters/summary.txt")),
     ("summary.html", include_str!("../../config/letters/summary.html")),
     ("digest.txt", include_str!("../../config/letters/digest.txt")),
@@ -140,6 +141,12 @@ impl Letters {
         }
     }
 
+    /// What stands where an application told not to answer (R70).
+    #[must_use]
+    pub fn just_reply(&self) -> String {
+        self.one("just_reply.txt", &context! {}).trim().to_owned()
+    }
+
     /// Subject of the constant acknowledgement.
     #[must_use]
     pub fn constant_subject(&self, reference: i64) -> String {
@@ -172,6 +179,7 @@ fn sample() -> Value {
         facts => [context! { label => "From", value => "Jane" }],
         history => [context! { at => "2026-01-01 10:00", who => "Jane", text => "Hello" }],
         tokened => "support@shop.example", subject_encoded => "x",
+        context => [context! { label => "order", value => "123" }],
         line => "done", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
         diagnostic => "550 no such user", status => "5.1.1", count => 3,
         held => [context! { reference => 1001, at => "2026-01-01 10:00", detail => "a reason" }],

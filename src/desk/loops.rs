@@ -54,7 +54,7 @@ pub fn acknowledgement(arriving: &Arriving<'_>, route: &Route, case: &Case, verd
     let counts = &arriving.view.counts;
     // the verdict is about From: a Reply-To that is somebody else has not passed anything (R51)
     let wrote = arriving.arrival.mail.author().is_some_and(|a| a.address.key() == case.customer.address.key());
-    let passed = verdict == Verdict::Pass && wrote;
+    let passed = (verdict == Verdict::Pass && wrote) || arriving.arrival.vouched;
     if exhausted(limits.ack_per_address, counts.ack_address) {
         return Acknowledgement::Nothing("limits.ack_per_address is used up");
     }
@@ -150,13 +150,15 @@ fn forbidden(arriving: &Arriving<'_>, route: &Route, case: &Case) -> Option<&'st
     let arrival = arriving.arrival;
     let mail = &arrival.mail;
     let settings = &arriving.policy.acknowledge;
-    let author = mail.author().map(|a| &a.address);
+    // a form writes for the customer whom it names (R20)
+    let speaks = mail.author().filter(|a| a.address.key() == case.customer.address.key() || !is_form(arriving));
+    let author = speaks.map(|a| &a.address).or_else(|| mail.author().map(|_| &case.customer.address));
     let checks = [
         (!settings.enabled || settings.to == Audience::Nobody, "acknowledgements are off"),
         (arrival.old, "older than the first start (R91)"),
         (case.status == Status::Spam, "spam"),
-        (mail.nature != Nature::Personal, "not written by a person"),
-        (mail.return_path == Some(ReturnPath::Null), "null reverse-path"),
+        (mail.nature != Nature::Personal && !is_form(arriving), "not written by a person"),
+        (mail.return_path == Some(ReturnPath::Null) && !is_form(arriving), "null reverse-path"),
         (author.is_none(), "no author"),
         (mail.from.len() > 1, "several authors"),
         (author.is_some_and(crate::mail::Address::is_machine), "a machine's address"),
@@ -167,6 +169,12 @@ fn forbidden(arriving: &Arriving<'_>, route: &Route, case: &Case) -> Option<&'st
         (!names_us(arriving), "our address stands in no recipient field"),
     ];
     checks.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
+}
+
+fn is_form(arriving: &Arriving<'_>) -> bool {
+    let author = arriving.arrival.mail.author();
+    arriving.arrival.form
+        || author.is_some_and(|a| arriving.policy.forms.iter().any(|form| form.key() == a.address.key()))
 }
 
 /// MS-OXCMAIL 2.1.3.2.20: All, OOF and AutoReply ask for no automatic answer.

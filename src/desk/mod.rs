@@ -16,11 +16,14 @@ pub mod guard;
 pub mod letters;
 pub mod loops;
 pub mod note;
+pub mod notified;
+pub mod opening;
 pub mod outgoing;
 pub mod policy;
 pub mod relay;
 pub mod routing;
 pub mod spam;
+pub mod submission;
 pub mod thread;
 pub mod token;
 pub mod trouble;
@@ -35,6 +38,7 @@ pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredC
 use case::{Case, Entry, Party, Status};
 use digest::{Due, Line};
 use policy::Policy;
+use submission::{Departure, Notification, Strike, Submission};
 use token::{CaseKey, PartyId};
 
 /// Something that happened. Its id comes from the outside, so that a repeat is recognised.
@@ -53,6 +57,8 @@ pub struct Event {
 pub enum What {
     /// A mail arrived in a mailbox.
     Arrived(Box<Arrival>),
+    /// An application handed in a mail, for one of its recipients.
+    Submitted(Box<Submission>),
     /// The outbox gave a row up.
     Undeliverable(Undeliverable),
     /// A case that nobody was told of is to be shown to the mailbox's agents (R90).
@@ -90,6 +96,12 @@ pub struct Arrival {
     pub parts: Vec<Part>,
     /// Size of the whole mail, octets; larger than what was fetched if it was over the limit.
     pub size_bytes: u64,
+    /// It was handed in by an application, which vouches for the customer's address (R51).
+    pub vouched: bool,
+    /// What the application that handed it in says of it.
+    pub context: Vec<(String, String)>,
+    /// It was handed in by an application: its From is a form's (R20).
+    pub form: bool,
     /// Only its headers were fetched: it is over `limits.message_bytes_max`.
     pub headers_only: bool,
     /// The mail that it forwards; looked for only where an agent's address stands in From (R23).
@@ -195,6 +207,12 @@ pub enum Effect {
     PartyPassed(CaseKey, PartyId),
     /// Something was said.
     Append(CaseKey, Box<Entry>),
+    /// Something was said before the case opened: the notification that its first mail answers (R72).
+    Precede(CaseKey, Box<Entry>),
+    /// A notification is kept, and leaves unless its recipient is suppressed (R64).
+    Notify(Box<Notification>, Option<Departure>),
+    /// A notification came back (R64).
+    Strike(Strike),
     /// The case stands elsewhere.
     SetStatus(CaseKey, Status),
     /// Somebody owns it, or nobody.
@@ -245,7 +263,7 @@ pub struct Decision {
 #[derive(Debug)]
 pub enum Step {
     /// Look these up, then decide again.
-    Need(Keys),
+    Need(Box<Keys>),
     /// Done.
     Done(Decision),
 }
@@ -255,10 +273,11 @@ pub enum Step {
 pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
     let keys = routing::keys(event, view, policy);
     if !keys.is_empty() {
-        return Step::Need(keys);
+        return Step::Need(Box::new(keys));
     }
     let decision = match &event.what {
         What::Arrived(arrival) => arrived(event, arrival, view, policy),
+        What::Submitted(submission) => submission::handed_in(event, submission, view, policy),
         What::Undeliverable(failure) => trouble::gave_up(event, failure, view, policy),
         What::Staffed(case) => customer::staffed(event, *case, view, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),

@@ -14,7 +14,7 @@ use super::digest::Due;
 use super::policy::{Agent, Mailbox, Policy, ReplyAddress};
 use super::token::{CaseKey, Class, Found, PartyId, Token};
 use super::{Arrival, CaseView, Decision, Event, Keys, LogLine, Outcome, Side, View, What};
-use super::{Effect, trouble};
+use super::{Effect, notified, trouble};
 
 /// A mail under decision.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,8 @@ pub struct Route {
     pub continues: Option<CaseKey>,
     /// The case whose address a stranger used for something new (R11).
     pub borrowed: Option<CaseKey>,
+    /// The notification that this mail answers to open its case, by the one who got it (R72).
+    pub notification: Option<CaseKey>,
     /// The token that held.
     pub token: Option<Token>,
     /// The token stood in a recipient field (or counts as if, R4).
@@ -174,6 +176,7 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
                 keys.message_ids.extend(inner.original.mail.message_id.clone());
                 passed = inner.original.forward.as_deref();
             }
+            notified::keys(arrival, policy, &mut keys);
             keys.references.extend(case_tags(&arrival.mail.subject));
             if arrival.mail.message_id.is_some() || arrival.mail.date_ms.is_some() {
                 keys.copy = Some(arrival.mail.content_hash);
@@ -181,6 +184,9 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             // budgets are of what we send by ourselves; old mail causes none of it (R91)
             keys.author = customer(&arriving).map(|c| c.address).filter(|_| !arrival.old);
             trouble::embedded(arrival, policy, &mut keys);
+        }
+        What::Submitted(submission) => {
+            super::submission::keys(submission, &mut keys);
         }
         What::Undeliverable(failure) => {
             keys.deliveries.insert(failure.delivery);
@@ -196,34 +202,16 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
         What::OldMail { .. } => {}
     }
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
+    if matches!(event.what, What::Arrived(_)) {
+        keys.cases.extend(view.notifications.keys());
+    }
     keys.cases.extend(view.deliveries.iter().map(|d| d.case));
     keys.cases.extend(view.copies.iter().filter_map(|c| c.case));
     for known in view.cases.values() {
         keys.cases.extend(known.case.merged_into);
         keys.cases.extend(known.case.successor);
     }
-    without(keys, &view.asked)
-}
-
-fn without(mut keys: Keys, asked: &Keys) -> Keys {
-    keys.cases.retain(|k| !asked.cases.contains(k));
-    keys.references.retain(|k| !asked.references.contains(k));
-    keys.message_ids.retain(|k| !asked.message_ids.contains(k));
-    keys.bounced.retain(|k| !asked.bounced.contains(k));
-    keys.deliveries.retain(|k| !asked.deliveries.contains(k));
-    keys.sent_ids.retain(|k| !asked.sent_ids.contains(k));
-    keys.next_reference &= !asked.next_reference;
-    if keys.copy == asked.copy {
-        keys.copy = None;
-    }
-    if keys.author == asked.author {
-        keys.author = None;
-    }
-    if keys.digest == asked.digest {
-        keys.digest = None;
-    }
-    keys.breaker &= !asked.breaker;
-    keys
+    keys.without(&view.asked)
 }
 
 /// Where this mail goes (R10–R12).
@@ -235,10 +223,11 @@ pub fn route(arriving: &Arriving<'_>) -> Route {
         tokens.extend(arriving.id_tokens());
     }
     tokens.sort_by_key(|t| !is_authors_own(arriving, t));
-    tokens.retain(|t| arriving.view.cases.contains_key(&t.case));
+    let tokens = known(arriving, tokens);
     let mut route = by_tokens(arriving, &tokens, in_address)
         .or_else(|| by_tokens(arriving, &known(arriving, arriving.id_tokens()), false))
         .or_else(|| by_known_id(arriving))
+        .or_else(|| notified::by_message_id(arriving))
         .or_else(|| by_subject_tag(arriving))
         .unwrap_or_else(|| Route { rule: "R10", because: "nothing names a case".to_owned(), ..Route::default() });
     route.forged = forged;
@@ -246,7 +235,7 @@ pub fn route(arriving: &Arriving<'_>) -> Route {
 }
 
 fn known(arriving: &Arriving<'_>, mut tokens: Vec<Token>) -> Vec<Token> {
-    tokens.retain(|t| arriving.view.cases.contains_key(&t.case));
+    tokens.retain(|t| arriving.view.cases.contains_key(&t.case) || notified::is_known(arriving.view, t));
     tokens
 }
 
@@ -264,7 +253,9 @@ fn is_authors_own(arriving: &Arriving<'_>, token: &Token) -> bool {
 
 fn by_tokens(arriving: &Arriving<'_>, tokens: &[Token], in_address: bool) -> Option<Route> {
     let token = *tokens.first()?;
-    let named = arriving.view.cases.get(&token.case)?;
+    let Some(named) = arriving.view.cases.get(&token.case) else {
+        return Some(notified::by_token(arriving, token, in_address));
+    };
     let place = if in_address { "recipient field" } else { "Message-ID that it answers" };
     let mut route = Route {
         token: Some(token),
@@ -280,6 +271,9 @@ fn by_tokens(arriving: &Arriving<'_>, tokens: &[Token], in_address: bool) -> Opt
         }
     }
     route.pointers = pointers;
+    if token.class == Class::Notification && !arriving.author_is_party(named) {
+        return Some(notified::by_somebody_else(token, in_address));
+    }
     let fresh = in_address && token.class != Class::Agent && token.class != Class::Bounce && arriving.is_fresh();
     if fresh && !arriving.author_is_party(named) {
         route.rule = "R11";
@@ -417,7 +411,7 @@ pub fn customer(arriving: &Arriving<'_>) -> Option<NameAddr> {
         [one] => Some(one),
         _ => None,
     };
-    let is_form = policy.forms.iter().any(|f| f.key() == author.address.key());
+    let is_form = arriving.arrival.form || policy.forms.iter().any(|f| f.key() == author.address.key());
     if is_form || is_our_own(policy, &author.address) || author.address.is_no_reply() {
         let named = mail.original_from.as_ref().or(single_reply_to);
         return Some(named.filter(|n| !is_our_own(policy, &n.address)).unwrap_or(author).clone());

@@ -7,11 +7,12 @@
 
 use minijinja::context;
 
-use crate::mail::report::{Action, ReportKind};
+use crate::mail::report::{Action, Report, ReportKind};
 
 use super::case::{Direction, Entry, Standing};
 use super::customer;
 use super::letters::Letter;
+use super::notified;
 use super::outgoing::{Sheet, ToAgent, agents_of, audience, earlier, mailbox_of};
 use super::policy::{Agent, Policy};
 use super::relay::{Shown, relay};
@@ -33,6 +34,7 @@ pub fn embedded(arrival: &Arrival, policy: &Policy, keys: &mut Keys) {
         if let Some(Found::Good(token)) = policy.keys.read_message_id(id) {
             keys.cases.insert(token.case);
             keys.sent_ids.insert(id.clone());
+            keys.notified.insert(token.case);
         }
     }
 }
@@ -42,6 +44,9 @@ pub fn embedded(arrival: &Arrival, policy: &Policy, keys: &mut Keys) {
 pub fn gave_up(event: &Event, failure: &Undeliverable, view: &View, policy: &Policy) -> Decision {
     let mut sheet = Sheet::new(event, policy);
     let found = view.deliveries.iter().find(|d| d.id == failure.delivery);
+    if let Some(delivery) = found.filter(|d| d.purpose == Purpose::Notification) {
+        return notified::came_back(event, policy, None, &delivery.recipient, &failure.status, &failure.diagnostic);
+    }
     let Some((delivery, known)) = found.and_then(|d| Some((d, view.cases.get(&d.case)?))) else {
         return sheet.done(Outcome::Handled, "R61", "a delivery outside any case failed", None);
     };
@@ -57,6 +62,9 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let Some(first) = deliveries.first() else {
         return no_delivery(arriving, route, sheet);
     };
+    if first.purpose == Purpose::Notification {
+        return notifications_report(arriving, &deliveries);
+    }
     let Some(known) = arriving.view.cases.get(&first.case) else {
         return sheet.done(Outcome::Ignored, "R63", "its case is gone", None);
     };
@@ -87,6 +95,23 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
         }
     }
     sheet.done(Outcome::Handled, "R63", "a report about a mail of ours", Some(known.case.key))
+}
+
+/// A report about a notification is between the gateway and its application (R64).
+fn notifications_report(arriving: &Arriving<'_>, deliveries: &[&Delivery]) -> Decision {
+    let failed = outcomes(arriving, deliveries).into_iter().find(|(_, action, ..)| *action == Action::Failed);
+    match failed {
+        Some((delivery, _, status, diagnostic)) => {
+            let (event, policy) = (arriving.event, arriving.policy);
+            notified::came_back(event, policy, Some(delivery.id), &delivery.recipient, &status, &diagnostic)
+        }
+        None => Sheet::new(arriving.event, arriving.policy).done(
+            Outcome::Handled,
+            "R63",
+            "a report about a notification that did not fail",
+            None,
+        ),
+    }
 }
 
 /// Receipts and complaints are silent entries of their case; what proves nothing changes nothing.
@@ -126,7 +151,21 @@ fn deliveries<'a>(arriving: &Arriving<'a>, route: &Route) -> Vec<&'a Delivery> {
         .iter()
         .filter(|d| ids.contains(&&d.message_id))
         .filter(|d| matches!(arriving.policy.keys.read_message_id(&d.message_id), Some(Found::Good(_))))
+        .chain(notifications(arriving, report))
         .collect()
+}
+
+/// Notifications bear their application's Message-ID; what proves them is our stable id in References.
+fn notifications<'a>(arriving: &Arriving<'a>, report: &Report) -> impl Iterator<Item = &'a Delivery> {
+    let proved: Vec<_> = report
+        .embedded_ids
+        .iter()
+        .filter_map(|id| match arriving.policy.keys.read_message_id(id) {
+            Some(Found::Good(token)) => Some(token.case),
+            _ => None,
+        })
+        .collect();
+    arriving.view.deliveries.iter().filter(move |d| d.purpose == Purpose::Notification && proved.contains(&d.case))
 }
 
 fn outcomes<'a>(arriving: &Arriving<'_>, deliveries: &[&'a Delivery]) -> Vec<(&'a Delivery, Action, String, String)> {
@@ -188,7 +227,7 @@ fn failed(
             notice(sheet, known, &told, line, remedy, delivery, status, diagnostic, None);
         }
         Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, deliveries, delivery, entry),
-        Purpose::Notice => {}
+        Purpose::Notice | Purpose::Notification => {}
     }
 }
 

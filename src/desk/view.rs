@@ -6,6 +6,7 @@ use crate::mail::{Address, MessageId};
 
 use super::case::{Case, Entry, Party};
 use super::digest::Line;
+use super::submission::{Notification, Suppressed};
 use super::token::{CaseKey, PartyId};
 
 /// What has to be looked up before a decision.
@@ -23,6 +24,12 @@ pub struct Keys {
     pub copy: Option<[u8; 32]>,
     /// Budgets of this author.
     pub author: Option<Address>,
+    /// Notifications that left with these Message-IDs.
+    pub notified_ids: BTreeSet<MessageId>,
+    /// Deliveries of the notifications with these keys.
+    pub notified: BTreeSet<CaseKey>,
+    /// Is mail to this address suppressed (R64)?
+    pub suppressed: Option<Address>,
     /// Deliveries by the number in their bounce token.
     pub bounced: BTreeSet<PartyId>,
     /// Deliveries by outbox id.
@@ -41,6 +48,34 @@ impl Keys {
     pub fn is_empty(&self) -> bool {
         *self == Keys::default()
     }
+
+    /// What of this was not asked yet.
+    #[must_use]
+    pub fn without(mut self, asked: &Keys) -> Keys {
+        self.cases.retain(|k| !asked.cases.contains(k));
+        self.references.retain(|k| !asked.references.contains(k));
+        self.message_ids.retain(|k| !asked.message_ids.contains(k));
+        self.bounced.retain(|k| !asked.bounced.contains(k));
+        self.deliveries.retain(|k| !asked.deliveries.contains(k));
+        self.sent_ids.retain(|k| !asked.sent_ids.contains(k));
+        self.notified_ids.retain(|k| !asked.notified_ids.contains(k));
+        self.notified.retain(|k| !asked.notified.contains(k));
+        self.next_reference &= !asked.next_reference;
+        if self.copy == asked.copy {
+            self.copy = None;
+        }
+        if self.suppressed == asked.suppressed {
+            self.suppressed = None;
+        }
+        if self.author == asked.author {
+            self.author = None;
+        }
+        if self.digest == asked.digest {
+            self.digest = None;
+        }
+        self.breaker &= !asked.breaker;
+        self
+    }
 }
 
 /// What the store knows.
@@ -56,6 +91,10 @@ pub struct View {
     pub copies: Vec<StoredCopy>,
     /// Deliveries that were found.
     pub deliveries: Vec<Delivery>,
+    /// Notifications whose case is not open yet.
+    pub notifications: BTreeMap<CaseKey, Notification>,
+    /// What is known of a recipient to whom notifications came back.
+    pub suppressed: Option<Suppressed>,
     /// What was sent lately.
     pub counts: Counts,
     /// The number of the next case.
@@ -133,12 +172,20 @@ pub enum Purpose {
     RelayAll,
     /// A confirmation or a failure, to an agent.
     Notice,
+    /// An application's notification.
+    Notification,
 }
 
 impl Purpose {
     /// All of them, in the order of the queue.
-    pub const ALL: [Purpose; 5] =
-        [Purpose::Answer, Purpose::RelayOwner, Purpose::Acknowledgement, Purpose::RelayAll, Purpose::Notice];
+    pub const ALL: [Purpose; 6] = [
+        Purpose::Answer,
+        Purpose::RelayOwner,
+        Purpose::Acknowledgement,
+        Purpose::RelayAll,
+        Purpose::Notice,
+        Purpose::Notification,
+    ];
 
     /// The word in the store.
     #[must_use]
@@ -149,6 +196,7 @@ impl Purpose {
             Purpose::Acknowledgement => "acknowledgement",
             Purpose::RelayAll => "relay_all",
             Purpose::Notice => "notice",
+            Purpose::Notification => "notification",
         }
     }
 
@@ -167,6 +215,7 @@ impl Purpose {
             Purpose::Acknowledgement => 2,
             Purpose::RelayAll => 3,
             Purpose::Notice => 4,
+            Purpose::Notification => 5,
         }
     }
 }

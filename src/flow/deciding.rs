@@ -71,7 +71,7 @@ impl Deciding<'_> {
             match decide(event, &view, self.policy) {
                 Step::Done(decision) => return Ok(decision),
                 Step::Need(keys) => {
-                    let keys = self.shelf.answer(keys, &mut view);
+                    let keys = self.shelf.answer(*keys, &mut view);
                     if self.would_miss(&keys) {
                         self.pending.flush(connection).await?;
                     }
@@ -91,6 +91,7 @@ impl Deciding<'_> {
     fn record(&mut self, event: &Event, decision: &Decision, prepared: &Prepared, entry: Option<EntryRef>) {
         let kind = match &event.what {
             What::Arrived(_) => "arrived",
+            What::Submitted(_) => "submitted",
             What::Undeliverable(_) => "undeliverable",
             What::Staffed(_) => "staffed",
             What::OldMail { .. } => "old_mail",
@@ -110,6 +111,8 @@ impl Deciding<'_> {
         if let What::Arrived(arrival) = &event.what {
             let content = (prepared.raw(), prepared.blobs.as_slice());
             events::add_mail(&mut self.pending, &happened, arrival, decision, content, entry);
+        } else {
+            events::add_blobs(&mut self.pending, &prepared.blobs);
         }
     }
 }

@@ -177,6 +177,7 @@ impl Writer {
     ) -> anyhow::Result<Handled> {
         let (mailbox, old) = match prepared.event.as_ref().map(|e| &e.what) {
             Ok(What::Arrived(arrival)) => (arrival.mailbox.clone(), arrival.old),
+            Ok(What::Submitted(submission)) => (submission.application.clone(), false),
             _ => (String::new(), false),
         };
         let broken = Broken { id: prepared.id().to_owned(), mailbox, old, reason };

@@ -7,17 +7,20 @@
 //! Never     fails, waits, tells the time, or knows a case. Date, ids and boundaries are given.
 
 pub mod address;
+pub mod edit;
 pub mod forward;
 pub mod html;
 pub mod layers;
 pub mod message_id;
 pub mod nature;
+pub mod phrases;
 pub mod read;
 pub mod references;
 pub mod render;
 pub mod reply;
 pub mod report;
 pub mod runs;
+pub mod secrets;
 pub mod text;
 pub mod verdict;
 

@@ -257,9 +257,9 @@ impl Store {
     /// The database's.
     pub async fn sums(&self) -> sqlx::Result<(i64, Vec<Sum>)> {
         let found = sqlx::query(
-            "SELECT '' AS outcome, '' AS rule, (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n
+            "SELECT '' AS outcome, '' AS rule, (SELECT count(*) FROM mails) + (SELECT count(*) FROM notifications) + (SELECT count(*) FROM quarantine) AS n
              UNION ALL
-             SELECT outcome, rule, count(*) AS n FROM events WHERE kind = 'arrived'
+             SELECT outcome, rule, count(*) AS n FROM events WHERE kind IN ('arrived', 'submitted')
              GROUP BY outcome, rule ORDER BY outcome, rule",
         )
         .fetch_all(self.reader())

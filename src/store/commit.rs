@@ -9,6 +9,7 @@ use crate::mail::html;
 use crate::mail::render::{Draft, render};
 
 use super::agenda;
+use super::notifications;
 use super::pending::{EntryRef, Pending};
 
 /// What the edges are to be told after the commit.
@@ -53,6 +54,12 @@ pub async fn commit(
                 let id = commit.append(*case, entry).await?;
                 told.first_entry = told.first_entry.or(Some(id));
             }
+            Effect::Precede(case, entry) => commit.precede(*case, entry).await?,
+            Effect::Notify(notification, departure) => {
+                notifications::add(commit.connection, event_id, notification, departure.as_ref()).await?;
+                told.queued |= departure.is_some();
+            }
+            Effect::Strike(strike) => notifications::strike(commit.connection, strike).await?,
             Effect::SetStatus(case, status) => commit.set_status(*case, *status).await?,
             Effect::SetOwner(case, owner) => commit.set_owner(*case, owner.clone()).await?,
             Effect::SetSuccessor(case, successor) => commit.set_successor(*case, *successor).await?,
@@ -104,6 +111,19 @@ impl Commit<'_> {
         }
         self.last_entry = Some(id);
         Ok(id)
+    }
+
+    /// A notification becomes the first entry of the case that its reply opens (R72).
+    async fn precede(&mut self, case: CaseKey, entry: &Entry) -> sqlx::Result<()> {
+        let appended = self.append(case, entry).await?;
+        if let Some(message_id) = &entry.message_id {
+            self.pending.remember(message_id, case, &Side::Customer, Some(appended));
+        }
+        self.pending.flush(self.connection).await?;
+        match self.pending.id(appended) {
+            Some(id) => notifications::adopt(self.connection, case, id).await,
+            None => Ok(()),
+        }
     }
 
     async fn set_status(&mut self, key: CaseKey, status: Status) -> sqlx::Result<()> {

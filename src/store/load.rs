@@ -5,10 +5,10 @@ use sqlx::AssertSqlSafe;
 
 use crate::desk::policy::Policy;
 use crate::desk::token::CaseKey;
-use crate::desk::{CaseView, Keys, KnownId, Side, StoredCopy, View};
+use crate::desk::{CaseView, Keys, KnownId, Purpose, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{agenda, budgets, rows};
+use super::{agenda, budgets, notifications, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -39,6 +39,7 @@ pub async fn load(
     }
     let ids: Vec<&MessageId> = keys.message_ids.iter().take(IN_LIST_MAX).collect();
     view.known_ids.extend(known_ids(connection, &ids).await?);
+    notified(connection, keys, view).await?;
     for key in &keys.cases {
         view.asked.cases.insert(*key);
         case(connection, *key, view, at_ms).await?;
@@ -72,6 +73,10 @@ pub async fn load(
         view.asked.breaker = true;
         view.counts.ack_total = budgets::ack_total(connection, policy, at_ms).await?;
     }
+    if let Some(recipient) = &keys.suppressed {
+        view.asked.suppressed = Some(recipient.clone());
+        view.suppressed = notifications::suppressed(connection, recipient).await?;
+    }
     deliveries(connection, keys, view).await?;
     if keys.next_reference {
         view.asked.next_reference = true;
@@ -79,6 +84,15 @@ pub async fn load(
             sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(&mut *connection).await?;
         view.next_reference = rows::number(&row, "value")?;
     }
+    Ok(())
+}
+
+/// Notifications by their Message-IDs.
+async fn notified(connection: &mut AnyConnection, keys: &Keys, view: &mut View) -> sqlx::Result<()> {
+    let ids: Vec<&MessageId> = keys.notified_ids.iter().take(IN_LIST_MAX).collect();
+    view.asked.notified_ids.extend(keys.notified_ids.iter().cloned());
+    let found = notifications::by_message_ids(connection, &ids).await?;
+    view.notifications.extend(found.into_iter().map(|n| (n.case, n)));
     Ok(())
 }
 
@@ -117,6 +131,7 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View, at_
         .fetch_optional(&mut *connection)
         .await?;
     let Some(row) = row else {
+        view.notifications.extend(notifications::by_case(connection, key).await?.map(|n| (n.case, n)));
         return Ok(());
     };
     let case = rows::case(&row)?;
@@ -215,6 +230,12 @@ async fn deliveries(connection: &mut AnyConnection, keys: &Keys, view: &mut View
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id.hash16().to_vec());
         found.extend(query.fetch_all(&mut *connection).await?);
     }
+    for case in &keys.notified {
+        view.asked.notified.insert(*case);
+        let sql = format!("SELECT {columns} FROM outbox WHERE case_key = $1 AND purpose = $2 ORDER BY id LIMIT 20");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(case.to_i64()).bind(Purpose::Notification.word());
+        found.extend(query.fetch_all(&mut *connection).await?);
+    }
     let mut entries: Vec<(i64, i64)> = Vec::new();
     for row in &found {
         let about = (rows::maybe_number(row, "case_key")?, rows::maybe_number(row, "entry_id")?);
@@ -268,7 +289,13 @@ pub async fn known_texts(
     let keys: std::collections::BTreeSet<CaseKey> =
         cases.iter().copied().chain(known.iter().map(|k| k.case)).take(IN_LIST_MAX).collect();
     let mut texts = KnownTexts::default();
+    for notification in notifications::by_message_ids(connection, &ids).await? {
+        texts.shared.push(notification.text);
+    }
     for key in keys {
+        if let Some(notification) = notifications::by_case(connection, key).await? {
+            texts.shared.push(notification.text);
+        }
         let found = sqlx::query(
             "SELECT direction, body, text, relay_text, silent FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
         )

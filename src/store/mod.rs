@@ -12,6 +12,7 @@ pub mod cursors;
 pub mod events;
 pub mod insert;
 pub mod load;
+pub mod notifications;
 pub mod outbox;
 pub mod pending;
 pub mod quarantine;

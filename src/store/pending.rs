@@ -22,8 +22,8 @@ pub const PENDING_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 const CASES: Insert = Insert {
     into: "cases (case_key, reference, mailbox, subject, status, owner, customer, customer_key, customer_name,
-                  opened_at, updated_at, closed_at, old, messages, merged_into, successor)",
-    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                  opened_at, updated_at, closed_at, old, messages, merged_into, successor, context)",
+    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     tail: "",
 };
 const PARTIES: Insert = Insert {
@@ -352,6 +352,7 @@ fn case_row(new: NewCase) -> Row {
         Value::Number(new.messages),
         Value::MaybeNumber(new.case.merged_into.map(CaseKey::to_i64)),
         Value::MaybeNumber(new.case.successor.map(CaseKey::to_i64)),
+        Value::Text(serde_json::json!(new.case.context).to_string()),
     ]
 }
 

@@ -24,6 +24,7 @@ mod proxy;
 mod stack;
 
 mod answers;
+mod applications;
 mod attacks;
 #[cfg(feature = "failpoints")]
 mod bites;

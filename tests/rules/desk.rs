@@ -87,6 +87,31 @@ impl Desk {
         Desk::configured(&CONFIG.replacen("smtp = { host = \"localhost\" }", line, 1)).await
     }
 
+    /// Another `smtp = { … }`, and further sections.
+    pub async fn smtp_with(line: &str, sections: &str) -> Self {
+        let config = CONFIG.replacen("smtp = { host = \"localhost\" }", line, 1);
+        Desk::configured(&format!("{config}{sections}")).await
+    }
+
+    /// Everything that was handed in, or came back, was so a day and a bit earlier.
+    pub async fn a_day_passes(&self) {
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        for sql in [
+            "UPDATE events SET at = at - $1",
+            "UPDATE suppressions SET first_at = first_at - $1, last_at = last_at - $1",
+        ] {
+            sqlx::query(sql).bind(90_000_000i64).execute(&mut *transaction).await.expect("update");
+        }
+        transaction.commit().await.expect("commit");
+    }
+
+    /// The retention of notifications is over.
+    pub async fn forgets_notifications(&self) {
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        sqlx::query("DELETE FROM notifications").execute(&mut *transaction).await.expect("delete");
+        transaction.commit().await.expect("commit");
+    }
+
     /// Closed cases were closed so long ago.
     pub async fn closed_days_ago(&self, ms: i64) {
         let mut transaction = self.flow.store().begin().await.expect("begin");

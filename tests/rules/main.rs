@@ -31,6 +31,7 @@ mod cases;
 mod customers;
 mod forwards;
 mod keeping;
+mod notifications;
 mod reports;
 mod spam;
 mod threads;

@@ -12,6 +12,7 @@
 #[path = "../bite/mod.rs"]
 mod bite;
 mod imap;
+mod listen;
 mod smtp;
 
 use std::path::PathBuf;

@@ -1,0 +1,69 @@
+//! What a new case starts with.
+//!
+//! Decides   its key, subject, status, owner and customer; what of these an application's notification gives (R72).
+//! Follows   R1, R12, R20, R44, R72.
+
+use crate::mail::references::without_reply_prefixes;
+use crate::mail::{Address, NameAddr};
+
+use super::CaseView;
+use super::case::{Case, Status};
+use super::policy::Mailbox;
+use super::routing::{Arriving, Route, customer};
+
+/// A case that this mail opens: its key, subject, owner and customer.
+#[must_use]
+pub fn new_case(
+    arriving: &Arriving<'_>,
+    route: &Route,
+    mailbox: &Mailbox,
+    continued: Option<&CaseView>,
+    is_spam: bool,
+) -> Case {
+    let mail = &arriving.arrival.mail;
+    let answered = route.notification.and_then(|key| arriving.view.notifications.get(&key));
+    let owner = continued.and_then(|c| c.case.owner.clone()).or_else(|| answered.and_then(|n| n.owner.clone()));
+    let owner = owner.filter(|o| arriving.policy.agents.contains_key(o));
+    let mut subject = stripped_subject(&mail.subject, &arriving.policy.strip_subject);
+    if let Some(tag) = answered.and_then(|n| n.subject_tag.as_ref()) {
+        subject = format!("[{tag}] {}", without_reply_prefixes(&subject));
+    }
+    let status = match (is_spam, &owner) {
+        (true, _) => Status::Spam,
+        (false, Some(_)) => Status::Open,
+        (false, None) => Status::New,
+    };
+    Case {
+        key: route.notification.unwrap_or_else(|| arriving.policy.keys.case_key(&arriving.event.id)),
+        reference: arriving.view.next_reference,
+        mailbox: mailbox.name.clone(),
+        subject: if subject.is_empty() { "(no subject)".to_owned() } else { subject },
+        status,
+        owner,
+        customer: customer(arriving).unwrap_or_else(nobody),
+        opened_ms: arriving.event.at_ms,
+        closed_ms: None,
+        merged_into: None,
+        successor: None,
+        context: answered.map_or_else(|| arriving.arrival.context.clone(), |n| n.context.clone()),
+        old: arriving.arrival.old,
+    }
+}
+
+/// Stands for the author of a mail that names none; `invalid` never resolves (RFC 2606 section 2).
+#[must_use]
+pub fn nobody() -> NameAddr {
+    let address = Address::parse("nobody@unknown.invalid");
+    address.map_or_else(
+        || NameAddr { name: String::new(), address: Address::unknown() },
+        |address| NameAddr { name: "somebody who gave no address".to_owned(), address },
+    )
+}
+
+fn stripped_subject(subject: &str, prefixes: &[String]) -> String {
+    let mut rest = subject.trim();
+    while let Some(shorter) = prefixes.iter().filter(|p| !p.is_empty()).find_map(|p| rest.strip_prefix(p.as_str())) {
+        rest = shorter.trim_start();
+    }
+    rest.to_owned()
+}
