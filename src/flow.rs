@@ -21,6 +21,7 @@ use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::token::CaseKey;
 use crate::desk::{Event, What};
+use crate::mail::text::without_local_parts;
 use crate::store::Store;
 use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
 
@@ -106,7 +107,7 @@ impl Flow {
             tracing::info!(
                 event.id = event.event,
                 outcome = event.outcome,
-                because = event.because,
+                because = without_local_parts(&event.because),
                 "a mail was taken in"
             );
         }

@@ -87,7 +87,7 @@ fn injected_fields_and_hidden_notes_never_leave() {
     let hidden = hidden.replace("ADDRESS", &anna.address.replace('@', "%40"));
     anna.sends(&Draft { body: hidden, ..annas.reply("") }.field("Content-Type", "text/html"));
     anna.receives(|l| l.text().contains("private address"));
-    let signed = Draft { body: format!("It comes tomorrow.\n\n-- \nAnna | {}\n", anna.address), ..annas.reply("") };
+    let signed = Draft { body: format!("It comes tomorrow.\n\nAnna | {}\n", anna.address), ..annas.reply("") };
     anna.sends(&signed);
     jane.receives(|l| l.text().contains("It comes tomorrow."));
     anna.receives(|l| l.text().contains("private address stood in your text"));
@@ -174,8 +174,8 @@ fn bombs_are_survived_in_bounded_memory() {
         eve.sends_raw(bomb, &[&desk.address()]);
     }
     jane.writes(&desk.address(), "Parcel", "An ordinary mail.");
-    anna.receives(|l| l.text().contains("An ordinary mail."));
     desk.wait_for("all mails", |desk| desk.json(&["audit"])["stored"] == 5);
+    anna.receives(|l| l.text().contains("An ordinary mail."));
     let peak = desk.peak_memory_kib();
     eprintln!("peak memory with {} bombs: {peak} KiB", bombs.len());
     assert!(peak < 512 * 1024, "{peak} KiB");
