@@ -159,7 +159,7 @@ pub(super) fn new_case(
 ) -> Case {
     let mail = &arriving.arrival.mail;
     let owner = continued.and_then(|c| c.case.owner.clone()).filter(|o| arriving.policy.agents.contains_key(o));
-    let subject = stripped_subject(&mail.subject, &arriving.policy.strip_subject);
+    let subject = mail.subject.trim().to_owned();
     let status = match (is_spam, &owner) {
         (true, _) => Status::Spam,
         (false, Some(_)) => Status::Open,
@@ -188,14 +188,6 @@ fn nobody() -> NameAddr {
         || NameAddr { name: String::new(), address: Address::unknown() },
         |address| NameAddr { name: "somebody who gave no address".to_owned(), address },
     )
-}
-
-fn stripped_subject(subject: &str, prefixes: &[String]) -> String {
-    let mut rest = subject.trim();
-    while let Some(shorter) = prefixes.iter().filter(|p| !p.is_empty()).find_map(|p| rest.strip_prefix(p.as_str())) {
-        rest = shorter.trim_start();
-    }
-    rest.to_owned()
 }
 
 fn demands_pass(arriving: &Arriving<'_>, verdict: Verdict) -> bool {

@@ -10,6 +10,7 @@ pub mod address;
 pub mod forward;
 pub mod html;
 pub mod layers;
+pub mod links;
 pub mod message_id;
 pub mod nature;
 pub mod read;
