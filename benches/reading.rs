@@ -64,7 +64,7 @@ fn kinds() -> [(&'static str, Vec<u8>); 3] {
 
 fn main() -> ExitCode {
     let least: f64 = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or_default();
-    let known = Known { ours: &[], shared: &[] };
+    let known = Known::default();
     let mut failed = false;
     for (name, raw) in kinds() {
         let begun = Instant::now();

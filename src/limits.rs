@@ -40,6 +40,9 @@ pub const HTML_COPIES_MAX: usize = 500_000;
 /// Characters of a body in which new words are told from quotes; longer mail is kept whole.
 pub const REPLY_CHARS_MAX: usize = 524_288;
 
+/// Quote marks of one line that are told apart and written; nobody counts more.
+pub const QUOTE_MARKS_MAX: usize = 50;
+
 /// Recipients that a report may name.
 pub const REPORT_RECIPIENTS_MAX: usize = 200;
 

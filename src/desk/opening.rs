@@ -24,7 +24,7 @@ pub fn new_case(
     let answered = route.notification.and_then(|key| arriving.view.notifications.get(&key));
     let owner = continued.and_then(|c| c.case.owner.clone()).or_else(|| answered.and_then(|n| n.owner.clone()));
     let owner = owner.filter(|o| arriving.policy.agents.contains_key(o));
-    let mut subject = stripped_subject(&mail.subject, &arriving.policy.strip_subject);
+    let mut subject = mail.subject.trim().to_owned();
     if let Some(tag) = answered.and_then(|n| n.subject_tag.as_ref()) {
         subject = format!("[{tag}] {}", without_reply_prefixes(&subject));
     }
@@ -58,12 +58,4 @@ pub fn nobody() -> NameAddr {
         || NameAddr { name: String::new(), address: Address::unknown() },
         |address| NameAddr { name: "somebody who gave no address".to_owned(), address },
     )
-}
-
-fn stripped_subject(subject: &str, prefixes: &[String]) -> String {
-    let mut rest = subject.trim();
-    while let Some(shorter) = prefixes.iter().filter(|p| !p.is_empty()).find_map(|p| rest.strip_prefix(p.as_str())) {
-        rest = shorter.trim_start();
-    }
-    rest.to_owned()
 }

@@ -16,7 +16,7 @@ use crate::desk::routing::agent_by_address;
 use crate::desk::token::{CaseKey, Class, Found, Token};
 use crate::desk::{Arrival, Event, What};
 use crate::failpoint;
-use crate::mail::references::ancestors;
+use crate::mail::references::{ancestors, is_forward, without_external};
 use crate::mail::render::{Part, encode_blob};
 use crate::mail::reply::{Known, Reading, read_agent, read_customer};
 use crate::mail::{Attachment, Incoming, forward, html, read};
@@ -80,6 +80,14 @@ impl Prepared {
 
 /// A restored mailbox may have new INTERNALDATEs: the author's own Date counts too, where it is older than this.
 const DATE_MARGIN_MS: i64 = 24 * 3_600_000;
+
+/// What a provider does to mail from outside (R44).
+struct Habits {
+    /// `[intake] banner`.
+    banners: Vec<String>,
+    /// `[intake] strip_subject`.
+    prefixes: Vec<String>,
+}
 
 /// A mail on its way to [`Prepared`].
 struct Piece {
@@ -181,8 +189,12 @@ async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Resu
             };
             with_texts.push((piece, mail, background));
         }
+        let habits = Habits { banners: policy.banner.clone(), prefixes: policy.strip_subject.clone() };
         let done = tokio::task::spawn_blocking(move || {
-            with_texts.into_iter().map(|(piece, mail, background)| finish(piece, mail, &background)).collect::<Vec<_>>()
+            with_texts
+                .into_iter()
+                .map(|(piece, mail, background)| finish(piece, mail, &background, &habits))
+                .collect::<Vec<_>>()
         })
         .await
         .context("reading mail")?;
@@ -251,11 +263,11 @@ async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::
     Ok(Background { texts, of_agent })
 }
 
-fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background) -> Prepared {
+fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background, habits: &Habits) -> Prepared {
     let read = mail.and_then(|mail| {
         guarded(|| {
             let mut blobs = Vec::new();
-            let arrival = arrival(&piece, mail, background, FORWARDS_MAX, &mut blobs);
+            let arrival = arrival(&piece, mail, background, habits, FORWARDS_MAX, &mut blobs);
             (arrival, blobs)
         })
     });
@@ -278,13 +290,16 @@ fn arrival(
     piece: &Piece,
     mut mail: Incoming,
     background: &Background,
+    habits: &Habits,
     forwards: usize,
     blobs: &mut Vec<Blob>,
 ) -> Arrival {
     let texts = &background.texts;
+    mail.subject = without_external(&mail.subject, &habits.prefixes);
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
-    let known = Known { ours: &internal, shared: &shared };
+    let banners: Vec<&str> = habits.banners.iter().map(String::as_str).collect();
+    let known = Known { ours: &internal, shared: &shared, banners: &banners, forwarded: is_forward(&mail.subject) };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
     let agent_reading: Reading = if failpoint::fault("uncut") {
         // the guard alone must stop what quotes carry
@@ -310,7 +325,7 @@ fn arrival(
             Some(index) if index < beside.len() => drop(beside.remove(index)),
             _ => beside.clear(),
         }
-        let original = arrival(piece, forward.original, background, forwards.saturating_sub(1), blobs);
+        let original = arrival(piece, forward.original, background, habits, forwards.saturating_sub(1), blobs);
         Box::new(Forwarded { note: forward.note, parts: beside, original: Arrival { old, ..original } })
     });
     Arrival {

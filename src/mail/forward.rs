@@ -9,8 +9,8 @@ mod block;
 mod vocabulary;
 
 use super::html::{self, HtmlBody};
-use super::reply::lines::{Class, Line, classify};
-use super::reply::{self, known::Shingles};
+use super::reply;
+use super::reply::lines::{Class, Line};
 use super::{Attachment, Incoming, NameAddr, Nature, read, references};
 use crate::limits::REPLY_CHARS_MAX;
 
@@ -55,7 +55,7 @@ impl Body {
         }
         let html = mail.html.as_deref().and_then(html::parse).filter(|b| b.lines().iter().any(|l| !l.text.is_empty()));
         let lines = match &html {
-            Some(body) => body.lines().iter().map(|l| reply::marked(&l.text, l.depth)).collect(),
+            Some(body) => body.lines().iter().map(|l| Line::of(&l.text, l.depth)).collect(),
             None => reply::plain_lines(&mail.text),
         };
         Some(Body { html, lines })
@@ -85,7 +85,7 @@ enum Found {
 
 /// The first frame decides.
 fn find(lines: &[Line], subject: &str) -> Found {
-    let classes = classify(lines, &Shingles::default(), &Shingles::default(), false);
+    let classes = reply::classes_of(lines);
     for (index, line) in lines.iter().enumerate().filter(|(_, l)| !l.text.trim().is_empty()) {
         let announces = block::is_separator(&line.text);
         let forwards = announces && vocabulary::says_forward(&line.text);

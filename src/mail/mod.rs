@@ -11,6 +11,7 @@ pub mod edit;
 pub mod forward;
 pub mod html;
 pub mod layers;
+pub mod links;
 pub mod message_id;
 pub mod nature;
 pub mod phrases;

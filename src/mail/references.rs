@@ -128,6 +128,39 @@ pub fn is_answer_or_forward(subject: &str) -> bool {
     without_prefix(subject, &REPLY).is_some() && forwarded(subject).is_some()
 }
 
+/// Does the subject say that its sender forwards a mail? An answer to a forwarded one (`Re: Fwd:`) does not.
+#[must_use]
+pub fn is_forward(subject: &str) -> bool {
+    let subject = subject.trim().trim_start_matches('[');
+    forwarded(subject).is_some() && without_prefix(subject, &REPLY).is_none()
+}
+
+/// A subject without what a provider puts before it (`[intake] strip_subject`, R44), before or after answer prefixes.
+#[must_use]
+pub fn without_external(subject: &str, prefixes: &[String]) -> String {
+    let mut kept = String::new();
+    let mut rest = subject.trim();
+    loop {
+        let external = prefixes.iter().filter(|p| !p.trim().is_empty()).find_map(|p| strip_case(rest, p.trim()));
+        if let Some(shorter) = external {
+            rest = shorter.trim_start();
+        } else if let Some(shorter) = without_prefix(rest, &REPLY).or_else(|| without_prefix(rest, &FORWARD)) {
+            kept.push_str(rest.strip_suffix(shorter).unwrap_or_default());
+            rest = shorter;
+        } else {
+            break;
+        }
+    }
+    kept.push_str(rest);
+    kept.trim().to_owned()
+}
+
+/// Without this beginning, whatever the letter case.
+fn strip_case<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(start.len())?;
+    (head.to_lowercase() == start.to_lowercase()).then_some(rest)
+}
+
 /// `Re:`, `RE[2]:`, `AW :`, `回复：`.
 fn without_prefix<'a>(subject: &'a str, words: &[&str]) -> Option<&'a str> {
     let (head, rest) = subject.split_once([':', '：'])?;
@@ -175,6 +208,26 @@ mod tests {
         assert_eq!(reply_subject("Re: Fwd: [list] Hello"), "Re: Fwd: [list] Hello");
         assert_eq!(base_subject("Re: Fwd: [list] Hello"), "[list] Hello");
         assert_eq!(reply_subject("Order 5: late"), "Re: Order 5: late");
+    }
+
+    #[test]
+    fn forwards_and_external_prefixes() {
+        for (subject, forwards) in
+            [("Fwd: x", true), ("WG: x", true), ("TR : x", true), ("Re: Fwd: x", false), ("x", false), ("VS: x", false)]
+        {
+            assert_eq!(is_forward(subject), forwards, "{subject}");
+        }
+        let external = ["[EXTERNAL]".to_owned(), "EXT:".to_owned(), String::new()];
+        for (subject, kept) in [
+            ("[EXTERNAL] Order", "Order"),
+            ("[External] Re: [EXTERNAL] Order", "Re: Order"),
+            ("EXT: AW: EXT: [EXTERNAL] Order [EXTERNAL]", "AW: Order [EXTERNAL]"),
+            ("Re: Order", "Re: Order"),
+            ("[EXTERNAL]", ""),
+        ] {
+            assert_eq!(without_external(subject, &external), kept, "{subject}");
+        }
+        assert_eq!(without_external("ä", &["abc".to_owned()]), "ä");
     }
 
     #[test]

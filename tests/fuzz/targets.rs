@@ -99,7 +99,7 @@ pub fn reply(data: &[u8]) {
     let plain = text::body(&plain);
     let markup = (!markup.is_empty()).then_some(markup.as_str());
     let (ours, shared) = ([ours.as_str()], [shared.as_str()]);
-    let known = Known { ours: &ours, shared: &shared };
+    let known = Known { ours: &ours, shared: &shared, ..Known::default() };
     let body = match markup.and_then(htmls::parse).filter(|b| b.lines().iter().any(|l| !l.text.is_empty())) {
         Some(body) => body.lines().iter().map(|l| l.text.as_str()).collect::<Vec<_>>().join("\n"),
         None => plain.clone(),

@@ -224,7 +224,7 @@ pub fn is_separator(text: &str) -> bool {
     let text = text.trim();
     let alone = text.ends_with([':', '：']) && text.chars().count() <= ANNOUNCEMENT_CHARS_MAX;
     ((is_ruled(text) && !is_ruler(text)) || alone)
-        && (says_forward(text) || crate::mail::reply::frames::is_original(text))
+        && (says_forward(text) || crate::mail::reply::frames::names_original(text))
 }
 
 /// `----- Forwarded message from Jane Doe <jane@mail.example> -----`
