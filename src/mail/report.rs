@@ -185,13 +185,9 @@ pub fn read(message: &Message<'_>, head: &str, words: &str) -> Option<Report> {
     }
     match kind {
         Some(kind) => Some(structured(kind, &fields, &returned, head, words)),
-        None if failure::is_failure(head, words, &returned) && has_fields(words) => {
-            Some(structured(ReportKind::DeliveryStatus, words, &returned, head, words))
-        }
-        None if failure::is_failure(head, words, &returned) => {
-            Some(nested(message).unwrap_or_else(|| in_prose(head, words, &returned)))
-        }
-        None => None,
+        None if !failure::is_failure(head, words, &returned) => None,
+        None if has_fields(words) => Some(structured(ReportKind::DeliveryStatus, words, &returned, head, words)),
+        None => Some(nested(message).unwrap_or_else(|| in_prose(head, words, &returned))),
     }
 }
 

@@ -87,8 +87,7 @@ fn announcements(raw: &[u8]) -> usize {
     let announces = |window: &[u8]| {
         window.eq_ignore_ascii_case(b"message/rfc822") || window.eq_ignore_ascii_case(b"message/global")
     };
-    let slashes = raw.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
-    slashes
+    memchr::memchr_iter(b'/', raw)
         .filter(|at| at.checked_sub(7).and_then(|from| raw.get(from..at.saturating_add(7))).is_some_and(announces))
         .take(NESTED_MESSAGES_MAX.saturating_add(1))
         .count()
@@ -96,5 +95,5 @@ fn announcements(raw: &[u8]) -> usize {
 
 /// Lines that may part a multipart.
 fn delimiter_lines(raw: &[u8]) -> usize {
-    raw.windows(3).filter(|w| *w == b"\n--").take(DELIMITER_LINES_MAX.saturating_add(1)).count()
+    memchr::memmem::find_iter(raw, b"\n--").take(DELIMITER_LINES_MAX.saturating_add(1)).count()
 }
