@@ -52,7 +52,11 @@ fn kinds() -> [(&'static str, Vec<u8>); 3] {
         ("plain reply", filled(plain, text, QUOTE)),
         (
             "reply with HTML",
-            filled(both, html, "<blockquote>Dear Jane, your parcel left us on Monday.</blockquote></body></html>\r\n--b--\r\n"),
+            filled(
+                both,
+                html,
+                "<blockquote>Dear Jane, your parcel left us on Monday.</blockquote></body></html>\r\n--b--\r\n",
+            ),
         ),
         ("delivery status report", filled(bounce.to_owned(), text, "--b--\r\n")),
     ]

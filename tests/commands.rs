@@ -222,7 +222,8 @@ fn explain_and_check_leave_a_database_as_it_is() {
     let folder = desk(GOOD);
     let file = folder.path().join("desk.db");
     let mail = folder.path().join("mail.eml");
-    std::fs::write(&mail, "From: Jane <jane@customer.example>\r\nTo: support@shop.example\r\n\r\nHello.\r\n").expect("write");
+    std::fs::write(&mail, "From: Jane <jane@customer.example>\r\nTo: support@shop.example\r\n\r\nHello.\r\n")
+        .expect("write");
     let look = |what: &str| {
         let before = std::fs::read(&file).expect("a database");
         let done = run(folder.path(), &["--json", "explain", &mail.display().to_string()]);
@@ -262,8 +263,25 @@ fn explain_reads_many_and_standard_input() {
     let object: Value = serde_json::from_str(&stdout(&done)).expect("JSON");
     assert_eq!((code(&done), object["file"].as_str(), object["subject"].as_str()), (0, Some("-"), Some("two")));
     for key in [
-        "file", "kind", "from", "from_name", "to", "cc", "subject", "message_id", "in_reply_to", "references", "text", "body",
-        "quoted", "signature", "attachments", "report", "tokens", "route", "defects",
+        "file",
+        "kind",
+        "from",
+        "from_name",
+        "to",
+        "cc",
+        "subject",
+        "message_id",
+        "in_reply_to",
+        "references",
+        "text",
+        "body",
+        "quoted",
+        "signature",
+        "attachments",
+        "report",
+        "tokens",
+        "route",
+        "defects",
     ] {
         assert!(object.get(key).is_some(), "{key}");
     }

@@ -6,10 +6,10 @@
 
 use minijinja::context;
 
-use crate::mail::{Nature, ReturnPath};
 use crate::mail::references::{base_subject, case_tags};
 use crate::mail::render::Part;
 use crate::mail::verdict::Verdict;
+use crate::mail::{Nature, ReturnPath};
 
 use super::case::{Case, Direction, Entry, Standing, Status};
 use super::command::{self, Command, Leading};
@@ -71,7 +71,8 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
         return automatic(&writing);
     }
     // machines send with an empty reverse-path, people do not (R50)
-    let ordinary = (mail.nature == Nature::Personal || mail.nature_by_words) && mail.return_path != Some(ReturnPath::Null);
+    let ordinary =
+        (mail.nature == Nature::Personal || mail.nature_by_words) && mail.return_path != Some(ReturnPath::Null);
     if !ordinary && matches!(writing.parent, Parent::Ours(_)) {
         return held(
             &writing,

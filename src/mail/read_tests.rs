@@ -114,8 +114,11 @@ fn names(mail: &Incoming) -> Vec<&str> {
 
 #[test]
 fn octets_without_a_charset_are_read_by_what_they_are() {
-    let mut raw = b"From: a@x.example\r\nSubject: \xcf\xf0\xe8\xe2\xe5\xf2 \xe8\xe7 \xcc\xee\xf1\xea\xe2\xfb\r\n\r\n".to_vec();
-    raw.extend(b"\xc3\xe4\xe5 \xec\xee\xe9 \xe7\xe0\xea\xe0\xe7? \xce\xed \xe5\xf9\xb8 \xed\xe5 \xef\xf0\xe8\xf8\xb8\xeb.\r\n");
+    let mut raw =
+        b"From: a@x.example\r\nSubject: \xcf\xf0\xe8\xe2\xe5\xf2 \xe8\xe7 \xcc\xee\xf1\xea\xe2\xfb\r\n\r\n".to_vec();
+    raw.extend(
+        b"\xc3\xe4\xe5 \xec\xee\xe9 \xe7\xe0\xea\xe0\xe7? \xce\xed \xe5\xf9\xb8 \xed\xe5 \xef\xf0\xe8\xf8\xb8\xeb.\r\n",
+    );
     let mail = read(&raw);
     assert_eq!(mail.subject, "Привет из Москвы");
     assert_eq!(mail.text.trim(), "Где мой заказ? Он ещё не пришёл.");
@@ -123,7 +126,8 @@ fn octets_without_a_charset_are_read_by_what_they_are() {
     assert_eq!(read_str(utf8).text.trim(), "Grüße, 你好");
     let html = b"From: a@x.example\r\nContent-Type: text/html\r\n\r\n<meta charset=windows-1253><p>\xca\xe1\xeb\xe7\xec\xdd\xf1\xe1</p>";
     assert_eq!(read(html).text.trim(), "Καλημέρα");
-    let base64 = "From: a@x.example\nContent-Type: text/plain; charset=x-none\nContent-Transfer-Encoding: base64\n\n48ViZQ==\n";
+    let base64 =
+        "From: a@x.example\nContent-Type: text/plain; charset=x-none\nContent-Transfer-Encoding: base64\n\n48ViZQ==\n";
     assert!(!read_str(base64).text.contains('\u{fffd}'));
 }
 
@@ -156,8 +160,13 @@ fn odd_addresses_are_read() {
         let author = mail.author().map(|a| (a.name.clone(), a.address.to_string()));
         assert_eq!(author, Some((name.to_owned(), address.to_owned())), "{from}");
     }
-    let group = read_str("From: a@x.example\nTo: Friends: b@x.example, C <c@x.example>;, d@x.example\nCc: undisclosed-recipients:;\n\nhi\n");
-    assert_eq!(group.to.iter().map(|n| n.address.to_string()).collect::<Vec<_>>(), ["b@x.example", "c@x.example", "d@x.example"]);
+    let group = read_str(
+        "From: a@x.example\nTo: Friends: b@x.example, C <c@x.example>;, d@x.example\nCc: undisclosed-recipients:;\n\nhi\n",
+    );
+    assert_eq!(
+        group.to.iter().map(|n| n.address.to_string()).collect::<Vec<_>>(),
+        ["b@x.example", "c@x.example", "d@x.example"]
+    );
     assert!(group.cc.is_empty());
 }
 
@@ -188,9 +197,17 @@ fn uuencoded_files_are_attachments() {
 #[test]
 fn what_is_sealed_is_passed_on_as_it_is_and_named() {
     for (kind, inner, remark) in [
-        ("multipart/encrypted; protocol=\"application/pgp-encrypted\"", "application/octet-stream", "encrypted (PGP/MIME)"),
+        (
+            "multipart/encrypted; protocol=\"application/pgp-encrypted\"",
+            "application/octet-stream",
+            "encrypted (PGP/MIME)",
+        ),
         ("multipart/signed; protocol=\"application/pgp-signature\"", "application/pgp-signature", "signed (PGP/MIME)"),
-        ("multipart/signed; protocol=\"application/pkcs7-signature\"", "application/pkcs7-signature", "signed (S/MIME)"),
+        (
+            "multipart/signed; protocol=\"application/pkcs7-signature\"",
+            "application/pkcs7-signature",
+            "signed (S/MIME)",
+        ),
         ("multipart/mixed", "application/pkcs7-mime; smime-type=enveloped-data", "encrypted (S/MIME)"),
         ("multipart/mixed", "application/pkcs7-mime; smime-type=signed-data", "inside the signature"),
     ] {
@@ -268,7 +285,9 @@ fn limits_of_text_addresses_and_ids() {
     let over = text(TEXT_CHARS_MAX + 1);
     assert_eq!(over.text.len(), TEXT_CHARS_MAX);
     assert!(over.remarks.iter().any(|r| r.contains("text is longer")));
-    let to = |count: usize| read_str(&format!("From: a@x.example\nTo: {}\n\nhi\n", "b@x.example,\n ".repeat(count))).to.len();
+    let to = |count: usize| {
+        read_str(&format!("From: a@x.example\nTo: {}\n\nhi\n", "b@x.example,\n ".repeat(count))).to.len()
+    };
     assert_eq!((to(ADDRESSES_MAX), to(ADDRESSES_MAX + 1)), (ADDRESSES_MAX, ADDRESSES_MAX));
     let ids: String = (0..=REFERENCES_MAX).map(|n| format!(" <{n}@x.example>\n")).collect();
     let mail = read_str(&format!("From: a@x.example\nReferences:{ids}\nhi\n"));

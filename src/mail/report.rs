@@ -8,6 +8,7 @@ mod failure;
 mod notification;
 mod prose;
 mod reason;
+mod vocabulary;
 
 use mail_parser::{Message, MimeHeaders, PartType};
 
@@ -374,6 +375,43 @@ mod tests {
         let rows: Vec<_> = report.recipients.iter().map(|r| (r.recipient.as_deref(), r.reason)).collect();
         let (jane, joe) = (Some("jane@mail.example"), Some("joe@mail.example"));
         assert_eq!(rows, [(jane, Reason::UserUnknown), (joe, Reason::MailboxFull)]);
+    }
+
+    #[test]
+    fn an_alias_and_what_it_stands_for_are_both_named() {
+        let mail = check(
+            "From: MAILER-DAEMON@mail.example\nSubject: Returned mail\n\n----- The following addresses had permanent fatal errors -----\n\
+             jane@inner.example\n    (expanded from: sales@mail.example)\n\n----- Transcript -----\n550 User unknown\n",
+        );
+        let rows = mail.report.map(|r| r.recipients).unwrap_or_default();
+        let named: Vec<_> = rows.iter().filter_map(|r| r.recipient.as_deref()).collect();
+        assert_eq!(named, ["jane@inner.example", "sales@mail.example"]);
+    }
+
+    #[test]
+    fn a_daemon_that_returns_a_mail_speaks_of_a_failure_in_any_language() {
+        let returned = "\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <x@shop.example>\n\nhello\n--b--\n";
+        let mail = check(&format!(
+            "From: MAILER-DAEMON@mail.example\nList-Id: <l.example>\nSubject: Nytt\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n\
+             Tyvärr.\n\n<jane@mail.example>:\n{returned}"
+        ));
+        assert_eq!(mail.nature, crate::mail::Nature::Bounce);
+        assert_eq!(mail.report.and_then(|r| r.original_message_id), MessageId::parse("<x@shop.example>"));
+    }
+
+    #[test]
+    fn what_a_broken_system_says_is_no_refusal() {
+        for (said, reason) in [
+            ("554 5.3.0 <j@x.example>: Recipient address rejected: Internal system error", Reason::Other),
+            ("452 4.4.5 Insufficient disk space; try again later", Reason::Other),
+            ("delivery temporarily suspended: host mx.example refused to talk to me: 421 too busy", Reason::Rejected),
+            ("550 5.4.1 Recipient address rejected: Access denied.", Reason::Rejected),
+            ("554 you've reached your daily relay quota", Reason::Rejected),
+            ("552 5.2.2 quota exceeded", Reason::MailboxFull),
+        ] {
+            let status = reason::status(None, said);
+            assert_eq!(reason::reason(said, status.as_deref()), reason, "{said}");
+        }
     }
 
     #[test]

@@ -70,7 +70,9 @@ pub fn body(message: &Message<'_>, raw: &[u8], parts: &mut Parts, defects: &mut 
             words.push(bare);
         }
         if html.is_none() {
-            html = parts.html.take().map(|h| charset::text(&h, charset::named(h.get(..META_BYTES_MAX).unwrap_or(&h)).as_deref(), None).into_owned());
+            html = parts.html.take().map(|h| {
+                charset::text(&h, charset::named(h.get(..META_BYTES_MAX).unwrap_or(&h)).as_deref(), None).into_owned()
+            });
         }
         words.extend(parts.text.take().map(|t| text::body(&t)).or_else(|| html.as_deref().map(html::to_text)));
     }

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::charset;
+use super::{charset, words};
 use crate::limits::{DELIMITER_LINES_MAX, HEADER_BYTES_MAX, NESTED_MESSAGES_MAX};
 
 /// Octets in which a charset may be declared, for header fields that declare none.
@@ -38,10 +38,16 @@ pub fn bounded(raw: &[u8]) -> Bounded<'_> {
         let hint = charset::named(raw.get(..HINT_BYTES_MAX).unwrap_or(raw)).filter(|h| !charset::is_latin(h));
         bounded = [legible(header, hint.as_deref()).as_slice(), raw.get(end..).unwrap_or_default()].concat().into();
     }
+    let end = header_end(&bounded);
+    if let Some(padded) = words::padded(bounded.get(..end).unwrap_or_default()) {
+        bounded = [padded.as_slice(), bounded.get(end..).unwrap_or_default()].concat().into();
+    }
     let too_deep = announcements(&bounded) > NESTED_MESSAGES_MAX;
     let too_many = delimiter_lines(&bounded) > DELIMITER_LINES_MAX;
     if too_deep {
-        remarks.push("it holds more messages inside messages than can be taken apart; it is shown as it stands".to_owned());
+        remarks.push(
+            "it holds more messages inside messages than can be taken apart; it is shown as it stands".to_owned(),
+        );
     } else if too_many {
         remarks.push("it has more parts than can be taken apart; it is shown as it stands".to_owned());
     }
@@ -51,7 +57,11 @@ pub fn bounded(raw: &[u8]) -> Bounded<'_> {
 /// A header in UTF-8. Each line is looked at alone: one server's Latin-1 stands beside another's UTF-8.
 fn legible(header: &[u8], hint: Option<&str>) -> Vec<u8> {
     let lines = header.split_inclusive(|b| *b == b'\n');
-    lines.flat_map(|line| charset::text(line, None, hint).into_owned().into_bytes()).collect()
+    let decoded = |line: &[u8]| match std::str::from_utf8(line) {
+        Ok(_) => line.to_vec(),
+        Err(_) => charset::text(&words::escaped(line), None, hint).into_owned().into_bytes(),
+    };
+    lines.flat_map(decoded).collect()
 }
 
 /// What follows the header.

@@ -123,7 +123,10 @@ mod tests {
         let mut octets = "Grüße aus Köln, wo bleibt die größere Tüte?".as_bytes().to_vec();
         octets.insert(20, 0xe4);
         assert_eq!(text(&octets, Some("utf-8"), None).matches('\u{fffd}').count(), 1);
-        assert_eq!(named(b"<meta http-equiv=x content='text/html; charset=Windows-1251'>").as_deref(), Some("windows-1251"));
+        assert_eq!(
+            named(b"<meta http-equiv=x content='text/html; charset=Windows-1251'>").as_deref(),
+            Some("windows-1251")
+        );
         assert_eq!(named(b"<p>charset</p>"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! File names of parts.
 //!
 //! Decides   how a name reads that the parser could not: cut inside a character, in a charset with states, or in none.
-//! Follows   RFC 2183 section 2.3, RFC 2231 sections 3 and 4, RFC 2047 as clients use it here against its section 5.
+//! Follows   RFC 2183 section 2.3, RFC 2231, RFC 2047 as clients use it here against its section 5.
 //! Never     fails: the parser's reading is kept where nothing better is found.
 
 use std::borrow::Cow;
@@ -152,7 +152,10 @@ mod tests {
         ] {
             assert_eq!(parameter(field.as_bytes(), "filename").as_deref(), Some(name), "{field}");
         }
-        assert_eq!(parameter(b"attachment; filename=gr\xfc\xdfe aus k\xf6ln.txt", "filename").as_deref(), Some("grüße aus köln.txt"));
+        assert_eq!(
+            parameter(b"attachment; filename=gr\xfc\xdfe aus k\xf6ln.txt", "filename").as_deref(),
+            Some("grüße aus köln.txt")
+        );
         assert_eq!(parameter(b"attachment", "filename"), None);
     }
 }

@@ -64,9 +64,11 @@ impl Parts {
         }
         for file in opened.files {
             let media_type = file.media_type.map(|t| text::header(&t).to_ascii_lowercase());
-            let media_type = media_type.filter(|t| t.contains('/')).unwrap_or_else(|| type_of(&file.content).to_owned());
+            let media_type =
+                media_type.filter(|t| t.contains('/')).unwrap_or_else(|| type_of(&file.content).to_owned());
             let inline = file.content_id.is_some();
-            let content_id = file.content_id.map(|id| text::header(id.trim_matches(['<', '>']))).filter(|id| !id.is_empty());
+            let content_id =
+                file.content_id.map(|id| text::header(id.trim_matches(['<', '>']))).filter(|id| !id.is_empty());
             let attachment = bare(text::file_name(&file.name), media_type, file.content);
             self.push(Attachment { content_id, inline, ..attachment });
         }
@@ -167,9 +169,9 @@ fn attachment(part: &MessagePart<'_>, raw: &[u8]) -> Attachment {
         declared
     };
     let inline = part.content_disposition().is_none_or(|d| !d.is_attachment()) && content_id.is_some();
-    let encoded = part.content_transfer_encoding().is_some_and(|e| {
-        matches!(e.to_ascii_lowercase().as_str(), "x-uuencode" | "uuencode" | "x-uue" | "uue")
-    });
+    let encoded = part
+        .content_transfer_encoding()
+        .is_some_and(|e| matches!(e.to_ascii_lowercase().as_str(), "x-uuencode" | "uuencode" | "x-uue" | "uue"));
     let content: Arc<[u8]> = match &part.body {
         PartType::Message(inner) => inner.raw_message().into(),
         _ => match encoded.then(|| uuencode::decoded(part.contents())).flatten() {

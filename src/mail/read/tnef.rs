@@ -299,7 +299,8 @@ mod tests {
         ]
         .concat();
         let message = [&2u32.to_le_bytes()[..], &named, &text_property(property::BODY, "Grüße aus Köln\r\n")].concat();
-        let file = [&1u32.to_le_bytes()[..], &text_property(property::ATTACH_LONG_NAME, "price list – 2026.txt")].concat();
+        let file =
+            [&1u32.to_le_bytes()[..], &text_property(property::ATTACH_LONG_NAME, "price list – 2026.txt")].concat();
         [
             &SIGNATURE[..],
             &[1, 0],

@@ -225,7 +225,8 @@ pub fn is_failure(head: &str, words: &str, returned: &str) -> bool {
     let lists_returned = !returned.is_empty() || lower.lines().any(is_returned_line);
     // a daemon that returns a mail speaks of a failure in whatever language
     let daemon = sender.contains("mailer-daemon") && !returned.is_empty();
-    let to_bounces = get("to").is_some_and(|to| ["-bounces@", "-bounces+", "bounce@", "bounces@"].iter().any(|w| to.contains(w)));
+    let to_bounces =
+        get("to").is_some_and(|to| ["-bounces@", "-bounces+", "bounce@", "bounces@"].iter().any(|w| to.contains(w)));
     !replies
         && ((machine && (says || called))
             || daemon

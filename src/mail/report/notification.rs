@@ -26,8 +26,12 @@ pub fn read(words: &str) -> Option<Report> {
         _ => return None,
     };
     let rows = start.split_once(list).and_then(|(_, rest)| rest.split(']').next()).unwrap_or_default();
-    let recipients =
-        rows.split('{').skip(1).filter_map(|row| recipient(row.split('}').next()?)).take(REPORT_RECIPIENTS_MAX).collect();
+    let recipients = rows
+        .split('{')
+        .skip(1)
+        .filter_map(|row| recipient(row.split('}').next()?))
+        .take(REPORT_RECIPIENTS_MAX)
+        .collect();
     Some(Report { kind, original_message_id: None, recipients, embedded_ids: Vec::new() })
 }
 
@@ -59,7 +63,8 @@ mod tests {
             [{\"emailAddress\":\"jane@mail.example\",\"action\":\"failed\",\"status\":\"5.2.2\",\"diagnosticCode\":\"smtp; 552 5.2.2 over quota\"},\
             {\"emailAddress\":\"joe@mail.example\"}],\"timestamp\":\"2026-11-25T00:00:00Z\"!\n }\n-- \nunsubscribe";
         let report = read(words).unwrap_or_else(|| panic!("no report"));
-        let rows: Vec<_> = report.recipients.iter().map(|r| (r.recipient.as_deref(), r.status.as_deref(), r.reason)).collect();
+        let rows: Vec<_> =
+            report.recipients.iter().map(|r| (r.recipient.as_deref(), r.status.as_deref(), r.reason)).collect();
         assert_eq!(
             rows,
             [

@@ -68,7 +68,6 @@ const NAMES: &[&str] = &[
     "<<< 5",
     "unknown recipient",
     "no such user",
-    "(expanded from",
 ];
 
 fn rank(line: &str, begins: usize) -> u8 {
@@ -87,6 +86,10 @@ fn rank(line: &str, begins: usize) -> u8 {
         || lower.starts_with("cc:")
     {
         return 1;
+    }
+    // the alias that the mail was sent to
+    if lower.starts_with("(expanded from") {
+        return 3;
     }
     let contact = ["contact", "from:", "mail from", "please send", "assistance", "help", "report", "sender"]
         .iter()
