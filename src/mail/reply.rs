@@ -41,7 +41,12 @@ pub fn is_marker(line: &str) -> bool {
 
 /// Does the word that begins the marker stand in this line?
 fn names_us(line: &str) -> bool {
-    line.as_bytes().windows(MARKER_WORD.len()).any(|w| w.eq_ignore_ascii_case(MARKER_WORD))
+    let line = line.as_bytes();
+    let begins = MARKER_WORD.first().map_or((0, 0), |b| (b.to_ascii_lowercase(), b.to_ascii_uppercase()));
+    memchr::memchr2_iter(begins.0, begins.1, line).any(|at| {
+        let word = line.get(at..at.saturating_add(MARKER_WORD.len()));
+        word.is_some_and(|w| w.eq_ignore_ascii_case(MARKER_WORD))
+    })
 }
 
 /// What is known of a mail before its words are read.

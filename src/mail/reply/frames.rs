@@ -115,16 +115,17 @@ fn is_original(lines: &[Line], index: usize) -> bool {
     if text.is_empty() || text.len() > ATTRIBUTION_CHARS_MAX {
         return false;
     }
-    if !names_original(text) {
-        return false;
-    }
     let core = unruled(text);
-    let lower = core.to_lowercase();
     let ruled = text.chars().take_while(|c| RULES.contains(c)).count() >= 2;
     let labelled = || first_text(lines, index.saturating_add(1)).is_some_and(|l| kind_of(&l.text).is_some());
-    let colon = lower.strip_suffix([':', '：']).map(str::trim_end);
-    let alone = || colon.is_some_and(|c| ORIGINAL.iter().chain(FORWARDED).any(|w| *w == c));
-    ruled || alone() || (core.chars().count() <= 60 && labelled())
+    let alone = || {
+        core.strip_suffix([':', '：']).is_some_and(|colon| {
+            let colon = colon.trim_end().to_lowercase();
+            ORIGINAL.iter().chain(FORWARDED).any(|w| *w == colon)
+        })
+    };
+    // the words come last: there are many
+    (ruled || alone() || (core.chars().count() <= 60 && labelled())) && names_original(text)
 }
 
 /// Does a line begin with words for an original or a forwarded mail, rulers apart?
