@@ -8,6 +8,7 @@ mod deciding;
 pub mod explain;
 pub mod lane;
 pub mod prepare;
+pub mod signatures;
 mod steps;
 mod writer;
 
@@ -23,6 +24,7 @@ use crate::store::Store;
 use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Settlement};
 
 use prepare::Prepared;
+use signatures::Signatures;
 use steps::{Claim, Urgent};
 use writer::Work;
 
@@ -38,6 +40,7 @@ const UNTOLD_MS: i64 = 7 * 24 * 3_600_000;
 pub struct Flow {
     store: Store,
     policy: Arc<Policy>,
+    signatures: Option<Arc<Signatures>>,
     work: mpsc::Sender<Work>,
     urgent: mpsc::Sender<Urgent>,
     bell: watch::Sender<()>,
@@ -63,7 +66,8 @@ impl Flow {
         let bell = watch::Sender::new(());
         let writer = writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone() };
         tokio::spawn(writer.run(works, urgents));
-        Arc::new(Flow { store, policy, work, urgent, bell })
+        let signatures = Signatures::of(&policy);
+        Arc::new(Flow { store, policy, signatures, work, urgent, bell })
     }
 
     /// The store, for lists.
@@ -92,7 +96,7 @@ impl Flow {
     /// # Errors
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
-        let prepared = prepare::batch(&self.store, &self.policy, &batch).await?;
+        let prepared = prepare::batch(self.desk(), &batch).await?;
         let committed = self.queue(prepared, Some(batch.without_mails()), Vec::new()).await?;
         self.taken_in(committed).await
     }
@@ -119,9 +123,13 @@ impl Flow {
         else {
             return Ok(None);
         };
-        let prepared = prepare::one(&self.store, &self.policy, &row, raw).await?;
+        let prepared = prepare::one(self.desk(), &row, raw).await?;
         let handled = self.submit(vec![prepared], None, vec![id]).await?;
         Ok(handled.into_iter().next())
+    }
+
+    fn desk(&self) -> prepare::Desk<'_> {
+        prepare::Desk { store: &self.store, policy: &self.policy, signatures: self.signatures.as_ref() }
     }
 
     async fn submit(

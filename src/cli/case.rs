@@ -1,10 +1,13 @@
-//! `case list`, `case search` and `case show`.
+//! `case list`, `case search`, `case show` and `case rotate-token`.
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::order::order;
 use super::output::{self, Failure, code, indented, line, time, when};
+use crate::config::Config;
 use crate::desk::case::{Direction, Entry, Status};
+use crate::desk::{Outcome, What};
 use crate::store::Store;
 use crate::store::cases::{Filter, Listed, Whole};
 
@@ -43,6 +46,12 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         original: Option<usize>,
     },
+    /// Revoke all reply addresses of a case; agents get its last mail again, with new ones
+    RotateToken {
+        /// Its number
+        #[arg(value_name = "REF")]
+        reference: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -66,8 +75,23 @@ impl StatusWord {
     }
 }
 
-pub async fn run(store: &Store, command: Command, json: bool) -> Result<(), Failure> {
+pub async fn run(store: &Store, config: Config, command: Command, json: bool) -> Result<(), Failure> {
     match command {
+        Command::RotateToken { reference } => {
+            let number = reference.trim_start_matches('#').parse().unwrap_or_default();
+            let what = What::RotateTokens { reference: number };
+            let ordered = order(store, config, what).await?;
+            if ordered.outcome == Outcome::Ignored.word() {
+                return Err(Failure::new(
+                    code::DATA,
+                    format!("there is no case {reference}; yesreply case list shows them"),
+                ));
+            }
+            if json {
+                return output::json(&json!({ "ref": number.to_string(), "outcome": ordered.outcome }));
+            }
+            line(format!("all reply addresses of case #{number} are revoked; its agents get its last mail again"))
+        }
         Command::List { limit, status, owner, mailbox } => {
             let status = status.map(|s| s.status().word().to_owned());
             let cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit) }).await?;

@@ -7,9 +7,11 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::output::{self, Failure, code, line, when};
+use super::people;
 use crate::clock;
 use crate::config::findings::Finding;
 use crate::config::{Account, Config};
+use crate::desk::policy::RequireAuth;
 use crate::desk::token::{CaseKey, Class, PartyId, Token, message_id, reply_address};
 use crate::store::Store;
 use crate::{imap, smtp};
@@ -72,26 +74,33 @@ fn value(finding: &Finding) -> Value {
     json!({ "level": if *fails { "error" } else { "note" }, "key": key, "message": message, "file": file, "hint": hint })
 }
 
-/// What the daemon recorded of accounts, if there is a database that we may read.
+/// What the daemon recorded of accounts and of agents' mail, if there is a database that we may read.
 async fn recorded(config: &Config) -> Vec<(String, String)> {
-    let there = Store::sqlite_path(&config.file.database.url).is_some_and(|path| path.exists());
-    if !there {
-        return Vec::new();
-    }
-    let Ok(store) = Store::open(&config.file.database.url).await else {
-        return Vec::new();
+    let url = &config.file.database.url;
+    let there = Store::sqlite_path(url).is_some_and(|path| path.exists());
+    let store = if there { Store::open(url).await.ok() } else { None };
+    let (states, heard) = match &store {
+        Some(store) => (store.accounts().await.unwrap_or_default(), store.agents().await.unwrap_or_default()),
+        None => (Vec::new(), Vec::new()),
     };
-    let states = store.accounts().await.unwrap_or_default();
-    states
-        .into_iter()
-        .filter(|s| s.state != "ok" && config.accounts.contains_key(&s.mailbox))
+    let failing = states.into_iter().filter(|s| s.state != "ok" && config.accounts.contains_key(&s.mailbox));
+    let mut notes: Vec<(String, String)> = failing
         .map(|s| {
-            (
-                format!("mailbox.{}.{}", s.mailbox, s.side),
-                format!("{} since {}: {}", s.state, when(s.since_ms), s.detail),
-            )
+            let detail = format!("{} since {}: {}", s.state, when(s.since_ms), s.detail);
+            (format!("mailbox.{}.{}", s.mailbox, s.side), detail)
         })
-        .collect()
+        .collect();
+    let asked = match config.policy.security.require_auth {
+        RequireAuth::Off => return notes,
+        RequireAuth::Proven => "their mail is taken without a verdict until one of theirs has passed",
+        RequireAuth::Agents | RequireAuth::Everyone => "their answers are held until they pass",
+    };
+    for name in config.policy.agents.keys() {
+        if let Some(link) = people::missing_link(config, &heard, name) {
+            notes.push((format!("agent.{name}"), format!("{link}; {asked}")));
+        }
+    }
+    notes
 }
 
 async fn tried(config: &Config, account: &Account) -> Vec<(String, anyhow::Result<String>)> {

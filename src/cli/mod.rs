@@ -6,6 +6,7 @@ mod case;
 mod check;
 mod explain;
 mod init;
+mod order;
 mod output;
 mod people;
 mod queues;
@@ -135,7 +136,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             let store = open(&config).await?;
             Ok(daemon::serve(config, store).await?)
         }
-        Command::Case(command) => case::run(&open(&load(&path)?).await?, command, json).await,
+        Command::Case(command) => {
+            let config = load(&path)?;
+            case::run(&open(&config).await?, config, command, json).await
+        }
         Command::Outbox(command) => queues::outbox(&open(&load(&path)?).await?, command, json).await,
         Command::Quarantine(command) => {
             let config = load(&path)?;
@@ -146,7 +150,15 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             let config = load(&path)?;
             people::mailboxes(&config, &open(&config).await?, json).await
         }
-        Command::Agent(people::Agent::List) => people::agents(&load(&path)?, json),
+        Command::Agent(people::Agent::List) => {
+            let config = load(&path)?;
+            let store = open(&config).await.ok();
+            people::agents(&config, store.as_ref(), json).await
+        }
+        Command::Agent(people::Agent::Welcome { name }) => {
+            let config = load(&path)?;
+            people::welcome(&open(&config).await?, config, &name, json).await
+        }
         Command::Audit => queues::audit(&open(&load(&path)?).await?, json).await,
     }
 }

@@ -6,19 +6,24 @@
 
 use minijinja::context;
 
+use crate::mail::NameAddr;
 use crate::mail::verdict::Verdict;
-use crate::mail::{Address, NameAddr};
 
-use super::case::{Case, Direction, Entry, Party, Standing, Status, party_of};
-use super::letters::{Letter, Written};
+use super::arriving::Arriving;
+use super::case::{Case, Direction, Entry, Held, Party, Status};
+use super::letters::Letter;
 use super::loops::{Acknowledgement, acknowledgement};
-use super::outgoing::{Sheet, ToCustomer, agents_of, shown};
-use super::policy::{Agent, Mailbox, Policy, RequireAuth};
+use super::outgoing::{Outside, Sheet, ToCustomer, agents_of, shown};
+use super::policy::{Mailbox, Policy};
+use super::recipients::Recipients;
 use super::relay::{html_of, relay_to_audience};
-use super::routing::{Arriving, Route, customer, home, is_our_own};
+use super::routing::Route;
+use super::standing::{self, Standing};
 use super::thread;
 use super::token::{CaseKey, PartyId};
-use super::{CaseView, Decision, Dispatch, Effect, EntryLink, Event, Outcome, Purpose, View};
+use super::warnings::warnings;
+use super::who::{customer, home, nobody, other_author};
+use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, Purpose, View};
 
 /// Somebody outside wrote.
 #[must_use]
@@ -32,35 +37,33 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route) -> Decision {
 fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision {
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     let case = &known.case;
-    let verdict = arriving.verdict(None);
-    let (standing, party) = standing(arriving, known, verdict);
-    let mut entry = inbound(arriving, standing, party);
+    let author = standing::in_case(arriving, known, route.token);
+    let mut entry = inbound(arriving, author.standing, author.number);
+    entry.holder = author.holder;
     entry.silent = arriving.arrival.mail.nature.is_silent();
     sheet.append(case.key, entry.clone());
     point(&mut sheet, arriving, route, case);
+    if let Some(doubt) = &author.doubt {
+        sheet.log(case.key, "unverified", "yesreply", "R33", doubt);
+    }
     if entry.silent {
         let word = arriving.arrival.mail.nature.word();
         sheet.log(case.key, word, "yesreply", "R53", "kept as a silent entry");
         return sheet.done(Outcome::Handled, "R53", &route.because, Some(case.key));
     }
-    if verdict == Verdict::Pass && standing == Standing::Party {
-        sheet.push(Effect::PartyPassed(case.key, party));
+    let is_new = known.parties.iter().any(|p| p.id == author.number && !p.has_passed);
+    if is_new && arriving.verdict() == Verdict::Pass && author.standing == Standing::Party {
+        sheet.push(Effect::PartyPassed(case.key, author.number));
     }
     let answered =
         known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.standing == Standing::Agent);
     let status = if case.owner.is_some() || answered { Status::Open } else { Status::New };
-    if case.status != Status::Spam {
+    if case.status != Status::Spam && author.standing.may().runs_the_clock {
         sheet.set_status(case, status, "customer", if case.status == Status::Closed { "R12" } else { "R10" });
     }
     if !arriving.arrival.old {
-        relay_to_audience(
-            &mut sheet,
-            case,
-            Some(known),
-            &entry,
-            EntryLink::Appended,
-            &warnings(arriving, route, standing),
-        );
+        let warnings = warnings(arriving, route, Some(known), &author);
+        relay_to_audience(&mut sheet, case, Some(known), &entry, EntryLink::Appended, &warnings);
     }
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
@@ -78,23 +81,15 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
     let case = new_case(arriving, mailbox, continued);
-    let verdict = arriving.verdict(None);
-    let party = Party {
-        id: PartyId::of_party(case.key, &case.customer.address),
-        person: case.customer.clone(),
-        has_passed: verdict == Verdict::Pass
-            && mail.author().is_some_and(|a| a.address.key() == case.customer.address.key()),
-    };
-    let standing = if continued.is_some() { Standing::Party } else { Standing::Stranger };
-    let standing = if demands_pass(arriving, verdict) { Standing::Unverified } else { standing };
-    let entry = inbound(arriving, standing, party.id);
+    let passed = arriving.verdict() == Verdict::Pass;
+    let wrote = mail.author().is_some_and(|a| a.address.key() == case.customer.address.key());
+    let party = Party { has_passed: passed && wrote, ..Party::new(case.key, case.customer.clone()) };
+    let author = standing::of_opener(arriving, party.id, continued.is_some());
+    let entry = inbound(arriving, author.standing, party.id);
     sheet.push(Effect::Open(Box::new(case.clone())));
-    let customers_number = party.id;
     sheet.push(Effect::AddParty(case.key, party));
-    if let Some(author) = other_author(arriving, &case) {
-        let id = PartyId::of_party(case.key, &author.address);
-        let has_passed = verdict == Verdict::Pass && id != customers_number;
-        sheet.push(Effect::AddParty(case.key, Party { id, person: author.clone(), has_passed }));
+    if let Some(person) = other_author(arriving, &case) {
+        sheet.push(Effect::AddParty(case.key, Party { has_passed: passed, ..Party::new(case.key, person.clone()) }));
     }
     sheet.log(case.key, "opened", "customer", route.rule, &route.because);
     sheet.append(case.key, entry.clone());
@@ -103,22 +98,18 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         sheet.log(before.case.key, "continued", "customer", route.rule, &format!("goes on in case {}", case.reference));
     }
     point(&mut sheet, arriving, route, &case);
+    if let Some(doubt) = &author.doubt {
+        sheet.log(case.key, "unverified", "yesreply", "R32", doubt);
+    }
     if case.status == Status::Spam {
         return sheet.done(Outcome::Handled, "R34", "our server marked it as spam", Some(case.key));
     }
     if !arriving.arrival.old {
-        relay_to_audience(&mut sheet, &case, None, &entry, EntryLink::Appended, &warnings(arriving, route, standing));
+        let warnings = warnings(arriving, route, None, &author);
+        relay_to_audience(&mut sheet, &case, None, &entry, EntryLink::Appended, &warnings);
     }
-    acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry, verdict);
+    acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
-}
-
-/// Somebody whose Reply-To is the customer (R20): what they write later from the same From is theirs too.
-fn other_author<'a>(arriving: &Arriving<'a>, case: &Case) -> Option<&'a NameAddr> {
-    let author = arriving.arrival.mail.author()?;
-    let same_organisation = author.address.organisational_domain() == case.customer.address.organisational_domain();
-    let other = author.address.key() != case.customer.address.key();
-    (other && same_organisation && !is_our_own(arriving.policy, &author.address)).then_some(author)
 }
 
 fn new_case(arriving: &Arriving<'_>, mailbox: &Mailbox, continued: Option<&CaseView>) -> Case {
@@ -143,16 +134,8 @@ fn new_case(arriving: &Arriving<'_>, mailbox: &Mailbox, continued: Option<&CaseV
         merged_into: None,
         successor: None,
         old: arriving.arrival.old,
+        generation: 0,
     }
-}
-
-/// Stands for the author of a mail that names none; `invalid` never resolves (RFC 2606 section 2).
-fn nobody() -> NameAddr {
-    let address = Address::parse("nobody@unknown.invalid");
-    address.map_or_else(
-        || NameAddr { name: String::new(), address: Address::unknown() },
-        |address| NameAddr { name: "somebody who gave no address".to_owned(), address },
-    )
 }
 
 fn stripped_subject(subject: &str, prefixes: &[String]) -> String {
@@ -161,30 +144,6 @@ fn stripped_subject(subject: &str, prefixes: &[String]) -> String {
         rest = shorter.trim_start();
     }
     rest.to_owned()
-}
-
-fn demands_pass(arriving: &Arriving<'_>, verdict: Verdict) -> bool {
-    arriving.policy.security.require_auth == RequireAuth::Everyone && verdict != Verdict::Pass
-}
-
-/// R30, R32: a party who fails, or who used to pass and now does not, is unverified.
-fn standing(arriving: &Arriving<'_>, known: &CaseView, verdict: Verdict) -> (Standing, PartyId) {
-    let Some(author) = arriving.arrival.mail.author() else {
-        return (Standing::Unverified, PartyId::NOBODY);
-    };
-    let own_number = PartyId::of_party(known.case.key, &author.address);
-    let Some(party) = party_of(&known.parties, &author.address) else {
-        return (Standing::Unverified, own_number);
-    };
-    let fails = verdict == Verdict::Fail
-        || (verdict == Verdict::None && party.has_passed)
-        || arriving.arrival.mail.from.len() > 1
-        || demands_pass(arriving, verdict);
-    // who opened the case with another Reply-To writes as its customer (R20)
-    let maps = other_author(arriving, &known.case).is_some()
-        && customer(arriving).is_some_and(|c| c.address.key() == known.case.customer.address.key());
-    let number = if maps { PartyId::of_party(known.case.key, &known.case.customer.address) } else { party.id };
-    (if fails { Standing::Unverified } else { Standing::Party }, number)
 }
 
 /// The entry of a mail that came in.
@@ -225,6 +184,9 @@ pub fn inbound(arriving: &Arriving<'_>, standing: Standing, party: PartyId) -> E
         thread_index: mail.thread_index.clone(),
         silent: false,
         relay_text: String::new(),
+        held: Held::No,
+        answers: None,
+        holder: PartyId::NOBODY,
     }
 }
 
@@ -234,41 +196,14 @@ fn point(sheet: &mut Sheet<'_>, arriving: &Arriving<'_>, route: &Route, case: &C
         sheet.log(*key, "pointer", "yesreply", "R10", &format!("a mail to this case went to case {}", case.reference));
     }
     if route.forged {
-        sheet.log(case.key, "forged_token", "yesreply", "R14", "a reply address with a wrong MAC was in it");
+        sheet.log(
+            case.key,
+            "forged_token",
+            "yesreply",
+            "R14",
+            "it bore a reply address with a wrong MAC, or a revoked one",
+        );
     }
-}
-
-fn warnings(arriving: &Arriving<'_>, route: &Route, standing: Standing) -> Vec<String> {
-    let mail = &arriving.arrival.mail;
-    let mut warnings = Vec::new();
-    let author = mail.author().map(|a| a.address.to_string()).unwrap_or_default();
-    if standing == Standing::Unverified {
-        warnings.push(format!(
-            "this mail came from {author}, whom this case does not know or whose mail did not pass. A reply to it is held, not sent."
-        ));
-    }
-    if let Some(case) = route.borrowed.and_then(|key| arriving.view.cases.get(&key)) {
-        warnings.push(format!(
-            "{author} used a reply address that was made for {} in case #{}.",
-            case.case.customer.address, case.case.reference
-        ));
-    }
-    if route.forged {
-        warnings.push("it bore a reply address that is not ours.".to_owned());
-    }
-    if mail.from.len() > 1 {
-        warnings.push("it names several authors.".to_owned());
-    }
-    let elsewhere: Vec<String> = mail
-        .reply_to
-        .iter()
-        .filter(|r| Some(r.address.key()) != mail.author().map(|a| a.address.key()))
-        .map(|r| r.address.to_string())
-        .collect();
-    if !elsewhere.is_empty() {
-        warnings.push(format!("it asks for answers to {}.", elsewhere.join(", ")));
-    }
-    warnings
 }
 
 fn acknowledge(
@@ -278,8 +213,12 @@ fn acknowledge(
     mailbox: &Mailbox,
     case: &Case,
     entry: &Entry,
-    verdict: Verdict,
 ) {
+    let verdict = arriving.verdict();
+    if !entry.standing.may().gets_automatic_mail {
+        sheet.log(case.key, "not_acknowledged", "yesreply", "R32", "its author is unverified");
+        return;
+    }
     let letters = &arriving.policy.letters;
     let desk = &mailbox.display_name;
     let (written, subject) = match acknowledgement(arriving, route, case, verdict) {
@@ -305,7 +244,7 @@ fn acknowledge(
     };
     let mail = ToCustomer {
         case,
-        person: &person,
+        recipients: Recipients::only(person),
         from_name: desk.clone(),
         subject,
         parent: Some(entry),
@@ -320,7 +259,7 @@ fn acknowledge(
         return;
     };
     sheet.append(case.key, outbound(&draft, "yesreply", &mailbox.display_name, Standing::System, case, &draft.text));
-    sheet.send_to_customer(mailbox, &mail, draft);
+    sheet.send_to_customer(mailbox, &mail, &draft);
 }
 
 /// The entry of a mail that leaves.
@@ -355,6 +294,9 @@ pub fn outbound(
         thread_index: None,
         silent: false,
         relay_text: String::new(),
+        held: Held::No,
+        answers: None,
+        holder: PartyId::NOBODY,
     }
 }
 
@@ -381,45 +323,9 @@ pub fn old_mail(event: &Event, mailbox: &str, count: i64, _view: &View, policy: 
         for agent in agents_of(policy, &mailbox.name) {
             let values = context! { count, desk => mailbox.display_name };
             let written = policy.letters.write(Letter::Summary, &values);
-            if let Some(dispatch) = summary(event, policy, mailbox, agent, written) {
-                sheet.send(dispatch);
-            }
+            let subject = format!("Older mail of {}", mailbox.display_name);
+            sheet.to_agent_outside(mailbox, agent, Outside { subject, written, door: false });
         }
     }
     sheet.done(Outcome::Handled, "R91", "one summary of old mail", None)
-}
-
-fn summary(event: &Event, policy: &Policy, mailbox: &Mailbox, agent: &Agent, written: Written) -> Option<Dispatch> {
-    let address = agent.addresses.first()?;
-    let left = format!("summary.{}", policy.keys.unique(&format!("{}/{}", event.id, agent.name), 0));
-    let id = crate::mail::MessageId::from_parts(&left, mailbox.address.domain());
-    Some(Dispatch {
-        case: None,
-        mailbox: mailbox.name.clone(),
-        purpose: Purpose::Notice,
-        recipient: address.clone(),
-        agent: Some(agent.name.clone()),
-        reverse_path: (!mailbox.null_reverse_path).then(|| mailbox.address.clone()),
-        bounce: PartyId::of_delivery(&id, address),
-        entry: EntryLink::Nothing,
-        unauthenticated: false,
-        draft: crate::mail::render::Draft {
-            from: NameAddr::new(&mailbox.display_name, mailbox.address.clone()),
-            to: vec![NameAddr::new(&agent.display_name, address.clone())],
-            cc: Vec::new(),
-            reply_to: None,
-            subject: format!("Older mail of {}", mailbox.display_name),
-            message_id: id,
-            in_reply_to: None,
-            references: Vec::new(),
-            date_ms: event.at_ms,
-            headers: vec![
-                ("Auto-Submitted", "auto-generated".to_owned()),
-                ("X-Auto-Response-Suppress", "All".to_owned()),
-            ],
-            text: written.text,
-            html: written.html,
-            parts: Vec::new(),
-        },
-    })
 }

@@ -66,6 +66,14 @@ impl Guard<'_> {
         if self.quotes_what_others_got(&draft.text) {
             findings.push("quoted lines that this customer has neither written nor received".to_owned());
         }
+        self.files(attachments, &mut findings);
+        findings.sort();
+        findings.dedup();
+        findings
+    }
+
+    /// What of the files must not leave.
+    pub fn files(&self, attachments: &[Attachment], findings: &mut Vec<String>) {
         for attachment in attachments {
             if self.holds_address(&attachment.content) {
                 findings.push(format!("the private address of an agent in the attachment {}", attachment.name));
@@ -74,15 +82,12 @@ impl Guard<'_> {
             if readable || attachment.name.to_lowercase().ends_with(".eml") {
                 let content = attachment.content.get(..ATTACHMENT_BYTES_MAX).unwrap_or(&attachment.content);
                 let before = findings.len();
-                self.internal(&String::from_utf8_lossy(content), &mut findings);
+                self.internal(&String::from_utf8_lossy(content), findings);
                 if findings.len() > before {
                     findings.push(format!("the attachment {}", attachment.name));
                 }
             }
         }
-        findings.sort();
-        findings.dedup();
-        findings
     }
 
     fn internal(&self, layer: &str, findings: &mut Vec<String>) {

@@ -37,6 +37,8 @@ pub enum Letter {
     Failure,
     /// Old mail was taken in (R91).
     Summary,
+    /// An agent is welcomed (R23).
+    Welcome,
 }
 
 impl Letter {
@@ -50,12 +52,13 @@ impl Letter {
             Letter::Returned => "returned",
             Letter::Failure => "failure",
             Letter::Summary => "summary",
+            Letter::Welcome => "welcome",
         }
     }
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 17] = [
+const BUILTIN: [(&str, &str); 19] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -73,6 +76,8 @@ const BUILTIN: [(&str, &str); 17] = [
     ("failure.html", include_str!("../../config/letters/failure.html")),
     ("summary.txt", include_str!("../../config/letters/summary.txt")),
     ("summary.html", include_str!("../../config/letters/summary.html")),
+    ("welcome.txt", include_str!("../../config/letters/welcome.txt")),
+    ("welcome.html", include_str!("../../config/letters/welcome.html")),
 ];
 
 /// Steps that a letter may take; a loop in an operator's template ends here.
@@ -167,7 +172,7 @@ fn sample() -> Value {
         facts => [context! { label => "From", value => "Jane" }],
         history => [context! { at => "2026-01-01 10:00", who => "Jane", text => "Hello" }],
         tokened => "support@shop.example", subject_encoded => "x",
-        line => "done", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
+        line => "done", name => "Anna", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
         diagnostic => "550 no such user", status => "5.1.1", count => 3,
     }
 }
@@ -176,7 +181,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 8] = [
+    const ALL: [Letter; 9] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -185,6 +190,7 @@ mod tests {
         Letter::Returned,
         Letter::Failure,
         Letter::Summary,
+        Letter::Welcome,
     ];
 
     #[test]

@@ -7,9 +7,10 @@
 use crate::mail::verdict::Verdict;
 use crate::mail::{Nature, ReturnPath};
 
+use super::arriving::Arriving;
 use super::case::{Case, Status};
 use super::policy::{Audience, Budget};
-use super::routing::{Arriving, Route, is_our_own};
+use super::routing::{Route, is_our_own};
 use super::token::{Class, Found};
 use super::{Decision, Outcome};
 

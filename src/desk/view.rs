@@ -22,6 +22,10 @@ pub struct Keys {
     pub copy: Option<[u8; 32]>,
     /// Budgets of this author.
     pub author: Option<Address>,
+    /// Has mail of this address passed before (R32)?
+    pub passed: Option<Address>,
+    /// What is known of these agents' mail (R31).
+    pub agents: BTreeSet<String>,
     /// Deliveries by the number in their bounce token.
     pub bounced: BTreeSet<PartyId>,
     /// Deliveries by outbox id.
@@ -53,6 +57,10 @@ pub struct View {
     pub deliveries: Vec<Delivery>,
     /// What was sent lately.
     pub counts: Counts,
+    /// Mail of the author has passed before, in whatever case (R32).
+    pub author_has_passed: bool,
+    /// Agents whose mail has passed, each with what was trusted then ([`super::policy::Security::anchor`]).
+    pub agents: BTreeMap<String, String>,
     /// The number of the next case.
     pub next_reference: i64,
 }

@@ -83,6 +83,8 @@ impl Deciding<'_> {
             What::Undeliverable(_) => "undeliverable",
             What::Staffed(_) => "staffed",
             What::OldMail { .. } => "old_mail",
+            What::RotateTokens { .. } => "rotate_tokens",
+            What::Welcome { .. } => "welcome",
         };
         let happened = Happened {
             id: &event.id,

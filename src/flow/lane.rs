@@ -71,7 +71,7 @@ type Committed = oneshot::Receiver<anyhow::Result<Vec<Handled>>>;
 async fn run(flow: Arc<Flow>, mut waiting: mpsc::Receiver<IntakeBatch>) -> anyhow::Result<()> {
     let mut committing: Option<Committed> = None;
     while let Some(batch) = waiting.recv().await {
-        let prepared = prepare::batch(&flow.store, &flow.policy, &batch).await?;
+        let prepared = prepare::batch(flow.desk(), &batch).await?;
         if let Some(earlier) = committing.take() {
             flow.taken_in(earlier).await?;
         }

@@ -8,7 +8,7 @@ use crate::desk::token::CaseKey;
 use crate::desk::{CaseView, Keys, KnownId, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{budgets, rows};
+use super::{budgets, people, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -61,6 +61,16 @@ pub async fn load(
     if let Some(author) = &keys.author {
         view.asked.author = Some(author.clone());
         view.counts = budgets::of(connection, &[author], policy, at_ms).await?.pop().unwrap_or_default();
+    }
+    if let Some(author) = &keys.passed {
+        view.asked.passed = Some(author.clone());
+        view.author_has_passed = !people::have_passed(connection, &[author.key()]).await?.is_empty();
+    }
+    for agent in &keys.agents {
+        view.asked.agents.insert(agent.clone());
+        if let Some(by) = people::proven_by(connection, agent).await? {
+            view.agents.insert(agent.clone(), by);
+        }
     }
     deliveries(connection, keys, view).await?;
     if keys.next_reference {
@@ -119,7 +129,8 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> 
         .collect::<sqlx::Result<_>>()?;
     let mut entries: Vec<_> = sqlx::query(
         "SELECT id, direction, author, author_name, standing, party, sender, recipients, copies, subject, message_id,
-                ancestors, at, text, html, '' AS body, parts, thread_topic, thread_index, silent, '' AS relay_text
+                ancestors, at, text, html, '' AS body, parts, thread_topic, thread_index, silent, '' AS relay_text,
+                held, answers, holder
          FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(key.to_i64())

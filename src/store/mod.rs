@@ -13,6 +13,7 @@ pub mod insert;
 pub mod load;
 pub mod outbox;
 pub mod pending;
+pub mod people;
 pub mod quarantine;
 pub mod rows;
 pub mod search;

@@ -21,6 +21,7 @@ mod proxy;
 mod stack;
 
 mod answers;
+mod authors;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod faults;
