@@ -224,7 +224,7 @@ async fn r20_cc_makes_participants_who_get_answers_and_never_the_history() {
     let max = max.clone();
     desk.gets(MAX, &max.reply("Thank you, Max.")).await;
     let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
-    assert!(relay.text().starts_with("[ Your reply goes to Max"), "{}", relay.text());
+    assert!(relay.text().starts_with("[ Your reply goes to max <max@home.example>"), "{}", relay.text());
     desk.gets(JANE, &jane.reply("Thank you, Jane.")).await;
     let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
     assert!(relay.text().contains("copy to max@home.example"), "{}", relay.text());
