@@ -17,9 +17,12 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::health::Health;
 use crate::imap::{self, Intake};
+use crate::listen::Listener;
+use crate::listen::maildrop::Maildrop;
 use crate::service;
 use crate::smtp::{self, Sender};
 use crate::store::Store;
+use crate::timers;
 
 /// A loop that a fault of ours has ended begins again after this time.
 const RESTART: Duration = Duration::from_secs(5);
@@ -41,13 +44,58 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     let Some(sole) = store.sole(&config.file.database.url).await.context("look for another daemon")? else {
         bail!("another yesreply serve runs on this database; stop it first, or give this one a database of its own");
     };
+    store.is_sound().await.context("look at the database")?;
     flow.release_leases().await.context("take over the outbox")?;
     let health = Health::default();
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
+    begin(&config, &flow, &health, &stopped, &mut loops);
+    open_doors(&config, &flow, &stopped, &mut loops).await?;
+    let keeper = store.clone();
+    let mut sole = tokio::spawn(async move { keeper.keep_sole(sole).await });
+    let mut usurped = false;
+    tracing::info!(
+        mailboxes = config.accounts.len(),
+        agents = config.policy.agents.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "yesreply is ready"
+    );
+    let watching = tokio::spawn(service::watch(flow.clone(), health));
+    service::ready();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = &mut sole => {
+                usurped = true;
+                break;
+            }
+            _ = hangup.recv() => tracing::info!("the config is read at start only: restart to apply a change"),
+        }
+    }
+    tracing::info!("stopping");
+    service::stopping();
+    watching.abort();
+    stop.send_replace(true);
+    let all = async { while loops.join_next().await.is_some() {} };
+    if timeout(STOP, all).await.is_err() {
+        tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start");
+    }
+    sole.abort();
+    drop(flow);
+    let _ = timeout(Duration::from_secs(1), store.close()).await;
+    tracing::info!("stopped");
+    if usurped {
+        bail!("the connection to the database was lost, and another yesreply serve took this one's place");
+    }
+    Ok(())
+}
+
+/// Intake and outbox of each account, and the cases that nobody was told of.
+fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
     for account in config.accounts.values() {
-        let intake = imap::Settings::of(&config);
-        let sender = smtp::Settings::of(&config, account);
+        let intake = imap::Settings::of(config);
+        let sender = smtp::Settings::of(config, account);
         let (one, two) = ((account.clone(), flow.clone()), (account.clone(), flow.clone()));
         let beat = health.beat(&format!("intake of {}", account.mailbox));
         loops.spawn(kept_up(stopped.clone(), "intake", account.mailbox.clone(), {
@@ -62,38 +110,39 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
             move || Sender::new(two.0.clone(), sender.clone(), two.1.clone(), beat.clone()).run(stopped.clone())
         }));
     }
+    loops.spawn(kept_up(stopped.clone(), "timers", String::new(), {
+        let (stopped, flow, beat) = (stopped.clone(), flow.clone(), health.beat("timers"));
+        move || until(stopped.clone(), timers::run(flow.clone(), beat.clone()))
+    }));
     let staff = flow.clone();
-    tokio::spawn(async move {
-        if let Err(error) = staff.staff().await {
-            tracing::warn!(error = format!("{error:#}"), "cases that nobody was told of could not be relayed");
+    loops.spawn(until(stopped.clone(), async move {
+        while let Err(error) = staff.staff().await {
+            tracing::warn!(error = format!("{error:#}"), "cases that nobody was told of could not be relayed yet");
+            sleep(RESTART).await;
         }
-    });
-    tracing::info!(
-        mailboxes = config.accounts.len(),
-        agents = config.policy.agents.len(),
-        version = env!("CARGO_PKG_VERSION"),
-        "yesreply is ready"
-    );
-    let watching = tokio::spawn(service::watch(flow.clone(), health));
-    service::ready();
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => tracing::info!("the config is read at start only: restart to apply a change"),
-        }
+    }));
+}
+
+/// Where applications hand in mail.
+async fn open_doors(
+    config: &Config,
+    flow: &Arc<Flow>,
+    stopped: &watch::Receiver<bool>,
+    loops: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    for listener in Listener::open(config, flow).await? {
+        let (listener, stopped_here) = (Arc::new(listener), stopped.clone());
+        loops.spawn(kept_up(stopped.clone(), "listener", listener.name().to_owned(), move || {
+            listener.clone().run(stopped_here.clone())
+        }));
     }
-    tracing::info!("stopping");
-    service::stopping();
-    watching.abort();
-    stop.send_replace(true);
-    let all = async { while loops.join_next().await.is_some() {} };
-    if timeout(STOP, all).await.is_err() {
-        tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start");
+    if let Some(sendmail) = &config.file.sendmail {
+        let maildrop = Arc::new(Maildrop::open(&sendmail.maildrop, config, flow)?);
+        let stopped_here = stopped.clone();
+        loops.spawn(kept_up(stopped.clone(), "maildrop", "all".to_owned(), move || {
+            until(stopped_here.clone(), maildrop.clone().run())
+        }));
     }
-    drop((flow, sole));
-    let _ = timeout(Duration::from_secs(1), store.close()).await;
-    tracing::info!("stopped");
     Ok(())
 }
 

@@ -2,7 +2,20 @@
 //! feature `failpoints` only; the shipped binary has none.
 //!
 //! A file with a place's name in the folder `YESREPLY_FAILPOINTS` aborts at the next visit of that place, or at the nth
-//! if it holds a number n. `YESREPLY_FAULT=NAME` builds a mistake in.
+//! if it holds a number n; where mail is handled it holds words, and mail with them panics. `YESREPLY_FAULT=NAME+NAME`
+//! builds some of [`FAULTS`] in.
+
+/// The mistakes, each made in one place and noticed by a test (docs/guarantees.md).
+pub const FAULTS: [&str; 8] = [
+    "synchronous_normal",
+    "cursor_before_commit",
+    "unseen_work_list",
+    "dedup_by_message_id",
+    "timeout_after_dot_60s",
+    "bare_lf",
+    "uncut",
+    "open_guard",
+];
 
 /// Ends the process here if a test asked for it.
 #[cfg(feature = "failpoints")]
@@ -14,16 +27,13 @@ pub fn hit(place: &str) {
     let Ok(text) = std::fs::read_to_string(&file) else {
         return;
     };
-    match text.trim().parse::<u32>() {
-        Ok(visits @ 2..) => {
-            let _ = std::fs::write(&file, visits.saturating_sub(1).to_string());
-        }
-        _ => {
-            // the next start must get past this place
-            let _ = std::fs::remove_file(&file);
-            std::process::abort();
-        }
+    if let Ok(visits @ 2..) = text.trim().parse::<u32>() {
+        let _ = std::fs::write(&file, visits.saturating_sub(1).to_string());
+        return;
     }
+    // the next start must get past this place
+    let _ = std::fs::remove_file(&file);
+    std::process::abort();
 }
 
 /// Ends the process here if a test asked for it.
@@ -31,11 +41,32 @@ pub fn hit(place: &str) {
 #[inline]
 pub fn hit(_place: &str) {}
 
+/// Panics here, at each visit, if a test asked for it on account of words that this mail has.
+#[cfg(feature = "failpoints")]
+#[expect(clippy::panic, reason = "a panic is what the test asked for")]
+pub fn poison(place: &str, mail: &[u8]) {
+    let Some(folder) = std::env::var_os("YESREPLY_FAILPOINTS") else {
+        return;
+    };
+    let Ok(words) = std::fs::read(std::path::Path::new(&folder).join(place)) else {
+        return;
+    };
+    if !words.is_empty() && mail.windows(words.len()).any(|window| window == words) {
+        panic!("a test asked for it at {place}");
+    }
+}
+
+/// Panics here if a test asked for it.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn poison(_place: &str, _mail: &[u8]) {}
+
 /// Is this mistake built in?
 #[cfg(feature = "failpoints")]
 #[must_use]
 pub fn fault(name: &str) -> bool {
-    std::env::var("YESREPLY_FAULT").is_ok_and(|fault| fault == name)
+    debug_assert!(FAULTS.contains(&name), "{name} is no fault");
+    std::env::var("YESREPLY_FAULT").is_ok_and(|faults| faults.split('+').any(|fault| fault == name))
 }
 
 /// Is this mistake built in?

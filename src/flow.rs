@@ -10,6 +10,7 @@ pub mod lane;
 pub mod prepare;
 pub mod signatures;
 mod steps;
+pub mod submitted;
 mod writer;
 
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::desk::policy::Policy;
+use crate::desk::token::CaseKey;
 use crate::desk::{Event, What};
+use crate::mail::text::without_local_parts;
 use crate::store::Store;
-use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Settlement};
+use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
 
 use prepare::Prepared;
 use signatures::Signatures;
@@ -64,7 +67,8 @@ impl Flow {
         let (work, works) = mpsc::channel(WORK_WAITING_MAX);
         let (urgent, urgents) = mpsc::channel(URGENT_WAITING_MAX);
         let bell = watch::Sender::new(());
-        let writer = writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone() };
+        let writer =
+            writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone(), unheld: Vec::new() };
         tokio::spawn(writer.run(works, urgents));
         let signatures = Signatures::of(&policy);
         Arc::new(Flow { store, policy, signatures, work, urgent, bell })
@@ -96,8 +100,9 @@ impl Flow {
     /// # Errors
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
-        let prepared = prepare::batch(self.desk(), &batch).await?;
-        let committed = self.queue(prepared, Some(batch.without_mails()), Vec::new()).await?;
+        let (mails, progress) = batch.split();
+        let prepared = prepare::batch(self.desk(), &progress, mails).await?;
+        let committed = self.queue(prepared, Some(progress), Vec::new()).await?;
         self.taken_in(committed).await
     }
 
@@ -106,7 +111,7 @@ impl Flow {
             tracing::info!(
                 event.id = event.event,
                 outcome = event.outcome,
-                because = event.because,
+                because = without_local_parts(&event.because),
                 "a mail was taken in"
             );
         }
@@ -135,7 +140,7 @@ impl Flow {
     async fn submit(
         &self,
         events: Vec<Prepared>,
-        intake: Option<IntakeBatch>,
+        intake: Option<Progress>,
         replayed: Vec<i64>,
     ) -> anyhow::Result<Vec<Handled>> {
         self.queue(events, intake, replayed).await?.await.context("the writer has ended")?
@@ -145,7 +150,7 @@ impl Flow {
     async fn queue(
         &self,
         events: Vec<Prepared>,
-        intake: Option<IntakeBatch>,
+        intake: Option<Progress>,
         replayed: Vec<i64>,
     ) -> anyhow::Result<oneshot::Receiver<anyhow::Result<Vec<Handled>>>> {
         let (answer, answered) = oneshot::channel();
@@ -274,6 +279,29 @@ impl Flow {
             self.handle(vec![Event { id, at_ms: clock::now_ms(), what }]).await?;
         }
         Ok(())
+    }
+
+    /// Does what is due by now; returns how much that was.
+    ///
+    /// # Errors
+    /// The store's; then nothing of it was done.
+    pub async fn due(&self, now_ms: i64, limit: i64) -> anyhow::Result<usize> {
+        let due = self.store.due(now_ms, limit).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let events = due.into_iter().map(|(id, due)| Event { id, at_ms: now_ms, what: What::Due(due) }).collect();
+        Ok(self.handle(events).await?.len())
+    }
+
+    /// An operator reopens a case, or releases it from spam.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn reopen(&self, case: CaseKey) -> anyhow::Result<Option<Handled>> {
+        let id = format!("cli/{}", data_encoding::HEXLOWER.encode(&clock::random::<16>()));
+        let event = Event { id, at_ms: clock::now_ms(), what: What::Reopened(case) };
+        Ok(self.handle(vec![event]).await?.into_iter().next())
     }
 
     /// Where intake stands in a folder.

@@ -8,11 +8,11 @@
 //! ```text
 //!   IMAP ─► imap/ ─┐                                  ┌─► cases, entries
 //!   CLI  ─► cli/  ─┤ Event   desk::decide   Effects   ├─► outbox ─► smtp/ ─► relay
-//!   smtp/ gave up ─┴─ flow ──► (pure, total) ─ commit ┴─► cursors, quarantine
+//!   timers, smtp/ ──┴─ flow ──► (pure, total) ─ commit ┴─► cursors, quarantine
 //! ```
 //!
 //! Read in this order: [`mail`] (what a message says), [`desk`] (what the desk decides), [`store`]
-//! (memory), [`flow`] (the one door), [`imap`] and [`smtp`] (the edges), [`config`], [`daemon`], [`cli`].
+//! (memory), [`flow`] (the one door), [`imap`], [`smtp`] and [`timers`] (the edges), [`config`], [`daemon`], [`cli`].
 //!
 //! # Invariants (kept by `tests/tidy.rs`)
 //! - No mail waits in memory: what is not committed is still on the IMAP server.
@@ -31,8 +31,10 @@ pub mod flow;
 pub mod health;
 pub mod imap;
 pub mod limits;
+pub mod listen;
 pub mod mail;
 pub mod service;
 pub mod smtp;
 pub mod store;
+pub mod timers;
 pub mod tls;

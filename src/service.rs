@@ -74,6 +74,14 @@ async fn status(flow: &Flow) -> String {
     let agents = flow.policy().agents.len();
     let mailboxes = flow.policy().mailboxes.len();
     let trouble = if failing.is_empty() { String::new() } else { format!("; {}", failing.join(", ")) };
+    let alarms = match flow.store().alarms().await {
+        Ok(n @ 1..) => format!("; ALARM: nobody can be reached about {n} cases"),
+        Ok(_) | Err(_) => String::new(),
+    };
+    let breaker = match flow.store().breaker_is_open().await {
+        Ok(true) => "; the breaker of acknowledgements is open",
+        _ => "",
+    };
     let nobody = if agents == 0 { "; no agent is configured" } else { "" };
-    format!("{mailboxes} mailboxes, {agents} agents, {waiting} mails wait to be sent{trouble}{nobody}")
+    format!("{mailboxes} mailboxes, {agents} agents, {waiting} mails wait to be sent{alarms}{trouble}{breaker}{nobody}")
 }

@@ -10,11 +10,11 @@ use anyhow::{Context, bail};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// For the TCP connection, and again for the TLS handshake.
 const CONNECT_TIMEOUT_S: u64 = 20;
@@ -44,6 +44,25 @@ pub async fn handshake(stream: TcpStream, host: &str, ca: Option<&Path>) -> anyh
         .await
         .with_context(|| format!("TLS handshake with {host}: no answer in {CONNECT_TIMEOUT_S} s"))?
         .with_context(|| format!("TLS handshake with {host}"))
+}
+
+/// TLS as a server, with a certificate and its key.
+///
+/// # Errors
+/// Which file cannot be read, or does not fit the other.
+pub fn acceptor(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
+    let shown = |path: &Path| format!("read {}", path.display());
+    let certificates = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| shown(certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).with_context(|| shown(key))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .context("TLS versions")?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .with_context(|| format!("use certificate {}", certificate.display()))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 fn client_config(ca: Option<&Path>) -> anyhow::Result<ClientConfig> {

@@ -59,6 +59,32 @@ fn desk(config: &str) -> TempDir {
     folder
 }
 
+/// A process that holds passwords and keys leaves no core.
+#[test]
+fn the_daemon_keeps_its_memory_to_itself() {
+    let folder = desk(GOOD);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_yesreply"))
+        .arg("--config")
+        .arg(folder.path().join("yesreply.toml"))
+        .arg("serve")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("run yesreply");
+    let process = std::path::PathBuf::from(format!("/proc/{}", child.id()));
+    let limited = || std::fs::read_to_string(process.join("limits")).unwrap_or_default();
+    let no_core = |text: &str| {
+        text.lines().any(|l| l.starts_with("Max core file size") && l.split_whitespace().nth(4) == Some("0"))
+    };
+    let begun = std::time::Instant::now();
+    while !no_core(&limited()) && begun.elapsed() < std::time::Duration::from_secs(20) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let limits = limited();
+    child.kill().expect("kill");
+    child.wait().expect("its end");
+    assert!(no_core(&limits), "{limits}");
+}
+
 #[test]
 fn usage_errors_are_64_and_help_is_0() {
     let folder = desk(GOOD);
@@ -162,6 +188,39 @@ fn secrets_that_others_can_read_are_refused() {
     let check = run(folder.path(), &["check"]);
     assert_eq!(code(&check), 78);
     assert!(!stdout(&check).contains("plain-and-secret"), "a secret is never printed");
+    for (url, refused) in [
+        ("postgres://desk:plain-and-secret@localhost/desk", true),
+        ("postgres://desk@localhost/desk?sslmode=require&password=plain-and-secret", true),
+        ("postgres://desk@localhost:5432/desk", false),
+        ("postgres://localhost:5432/desk", false),
+    ] {
+        let folder = desk(&GOOD.replace("sqlite:FOLDER/desk.db", url));
+        assert_eq!(code(&run(folder.path(), &["check"])), 0, "{url}: only we can read it");
+        let mode = PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(folder.path().join("yesreply.toml"), mode).expect("mode 644");
+        let check = run(folder.path(), &["check"]);
+        assert_eq!(code(&check), if refused { 78 } else { 0 }, "{url}: {}", stdout(&check));
+        assert!(!stdout(&check).contains("plain-and-secret"), "a secret is never printed");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_78() {
+    let folder = desk(GOOD);
+    assert_eq!(code(&run(folder.path(), &["case", "list"])), 0);
+    let url = format!("sqlite:{}/desk.db", folder.path().display());
+    let store = yesreply::store::Store::open(&url).await.expect("the store");
+    let mut transaction = store.begin().await.expect("begin");
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations LIMIT 1";
+    sqlx::query(newer).execute(&mut *transaction).await.expect("insert");
+    transaction.commit().await.expect("commit");
+    store.close().await;
+    for command in [&["serve"][..], &["case", "list"], &["audit"]] {
+        let done = run(folder.path(), command);
+        assert_eq!(code(&done), 78, "{command:?}: {}", stderr(&done));
+        assert!(stderr(&done).contains("newer"), "{command:?}: {}", stderr(&done));
+    }
 }
 
 #[test]
@@ -215,6 +274,76 @@ fn explain_reads_a_mail_and_changes_nothing() {
     assert!(object["text"].as_str().is_some_and(|t| t.contains("New words.") && !t.contains("quoted")), "{object}");
     assert!(!folder.path().join("desk.db").exists(), "it changes nothing");
     assert_eq!(code(&run(folder.path(), &["explain", "/nonexistent"])), 65);
+}
+
+#[test]
+fn explain_and_check_leave_a_database_as_it_is() {
+    let folder = desk(GOOD);
+    let file = folder.path().join("desk.db");
+    let mail = folder.path().join("mail.eml");
+    std::fs::write(&mail, "From: Jane <jane@customer.example>\r\nTo: support@shop.example\r\n\r\nHello.\r\n")
+        .expect("write");
+    let look = |what: &str| {
+        let before = std::fs::read(&file).expect("a database");
+        let done = run(folder.path(), &["--json", "explain", &mail.display().to_string()]);
+        assert_eq!(code(&done), 0, "{what}: {}", stderr(&done));
+        let object: Value = serde_json::from_str(&stdout(&done)).expect("JSON");
+        assert_eq!(object["route"]["rule"], "R10", "{what}");
+        assert_eq!(code(&run(folder.path(), &["check"])), 0, "{what}");
+        assert_eq!(std::fs::read(&file).expect("a database"), before, "{what}");
+    };
+    // one that was never migrated stands for one of an older release
+    std::fs::write(&file, "").expect("write");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode 600");
+    look("an older release's");
+    assert_eq!(code(&run(folder.path(), &["case", "list"])), 0);
+    look("this release's");
+}
+
+#[test]
+fn explain_reads_many_and_standard_input() {
+    use std::io::Write;
+    let folder = desk(GOOD);
+    let mail = folder.path().join("mail.eml");
+    std::fs::write(&mail, "From: Jane <jane@customer.example>\r\nSubject: one\r\n\r\nHello.\r\n").expect("write");
+    let path = mail.display().to_string();
+    let done = run(folder.path(), &["explain", &path, "/nonexistent", &path]);
+    assert_eq!((code(&done), stdout(&done).lines().count()), (65, 2), "{}", stderr(&done));
+    assert!(stderr(&done).contains("/nonexistent"), "{}", stderr(&done));
+    // without a config mail is read all the same
+    let mut child = Command::new(env!("CARGO_BIN_EXE_yesreply"))
+        .args(["explain", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("run yesreply");
+    child.stdin.take().expect("a pipe").write_all(b"From: a@b.example\r\nSubject: two\r\n\r\nHi.\r\n").expect("write");
+    let done = child.wait_with_output().expect("its output");
+    let object: Value = serde_json::from_str(&stdout(&done)).expect("JSON");
+    assert_eq!((code(&done), object["file"].as_str(), object["subject"].as_str()), (0, Some("-"), Some("two")));
+    for key in [
+        "file",
+        "kind",
+        "from",
+        "from_name",
+        "to",
+        "cc",
+        "subject",
+        "message_id",
+        "in_reply_to",
+        "references",
+        "text",
+        "body",
+        "quoted",
+        "signature",
+        "attachments",
+        "report",
+        "tokens",
+        "route",
+        "defects",
+    ] {
+        assert!(object.get(key).is_some(), "{key}");
+    }
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! `case list`, `case search`, `case show` and `case rotate-token`.
+//! `case list`, `case search`, `case show`, `case reopen` and `case rotate-token`.
+
+use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -8,6 +10,7 @@ use super::output::{self, Failure, code, indented, line, time, when};
 use crate::config::Config;
 use crate::desk::case::{Direction, Entry, Status};
 use crate::desk::{Outcome, What};
+use crate::flow::Flow;
 use crate::store::Store;
 use crate::store::cases::{Filter, Listed, Whole};
 
@@ -36,6 +39,12 @@ pub enum Command {
         /// At most so many
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: u32,
+    },
+    /// Reopen a closed case, or release one from spam
+    Reopen {
+        /// Its number
+        #[arg(value_name = "REF")]
+        reference: String,
     },
     /// All of one case
     Show {
@@ -75,12 +84,38 @@ impl StatusWord {
     }
 }
 
-pub async fn run(store: &Store, config: Config, command: Command, json: bool) -> Result<(), Failure> {
+/// The number of a case as people write it.
+async fn found(store: &Store, reference: &str) -> Result<Whole, Failure> {
+    let whole = match reference.trim_start_matches('#').parse().ok() {
+        Some(number) => store.case(number).await?,
+        None => None,
+    };
+    whole
+        .ok_or_else(|| Failure::new(code::DATA, format!("there is no case {reference}; yesreply case list shows them")))
+}
+
+async fn reopen(store: Store, config: Config, reference: &str, json: bool) -> Result<(), Failure> {
+    let whole = found(&store, reference).await?;
+    let flow = Flow::start(store, Arc::new(config.policy));
+    let Some(handled) = flow.reopen(whole.listed.case.key).await? else {
+        return Err(Failure::new(code::TRY_AGAIN, "the case could not be reopened; try again"));
+    };
+    if json {
+        output::json(
+            &json!({ "ref": reference.trim_start_matches('#'), "outcome": handled.outcome, "because": handled.because }),
+        )?;
+    } else {
+        line(format!("{reference}: {}", handled.because))?;
+    }
+    if handled.outcome == "handled" { Ok(()) } else { Err(Failure::new(code::DATA, "")) }
+}
+
+pub async fn run(store: Store, config: Config, command: Command, json: bool) -> Result<(), Failure> {
     match command {
         Command::RotateToken { reference } => {
             let number = reference.trim_start_matches('#').parse().unwrap_or_default();
             let what = What::RotateTokens { reference: number };
-            let ordered = order(store, config, what).await?;
+            let ordered = order(&store, config, what).await?;
             if ordered.outcome == Outcome::Ignored.word() {
                 return Err(Failure::new(
                     code::DATA,
@@ -92,6 +127,7 @@ pub async fn run(store: &Store, config: Config, command: Command, json: bool) ->
             }
             line(format!("all reply addresses of case #{number} are revoked; its agents get its last mail again"))
         }
+        Command::Reopen { reference } => reopen(store, config, &reference, json).await,
         Command::List { limit, status, owner, mailbox } => {
             let status = status.map(|s| s.status().word().to_owned());
             let cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit) }).await?;
@@ -108,19 +144,9 @@ pub async fn run(store: &Store, config: Config, command: Command, json: bool) ->
             list(&cases)
         }
         Command::Show { reference, original } => {
-            let number = reference.trim_start_matches('#').parse().ok();
-            let whole = match number {
-                Some(number) => store.case(number).await?,
-                None => None,
-            };
-            let Some(whole) = whole else {
-                return Err(Failure::new(
-                    code::DATA,
-                    format!("there is no case {reference}; yesreply case list shows them"),
-                ));
-            };
+            let whole = found(&store, &reference).await?;
             match original {
-                Some(number) => raw(store, &whole, number).await,
+                Some(number) => raw(&store, &whole, number).await,
                 None if json => output::json(&shown(&whole)),
                 None => show(&whole),
             }
@@ -134,7 +160,7 @@ async fn raw(store: &Store, whole: &Whole, number: usize) -> Result<(), Failure>
         return Err(Failure::new(code::DATA, format!("this case has {} messages", whole.entries.len())));
     };
     match store.original(*id).await? {
-        Some(raw) => output::bytes(&raw),
+        Some(raw) => output::mail(&raw),
         None => Err(Failure::new(code::DATA, format!("message {number} did not come as a mail"))),
     }
 }

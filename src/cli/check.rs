@@ -76,19 +76,24 @@ fn value(finding: &Finding) -> Value {
 
 /// What the daemon recorded of accounts and of agents' mail, if there is a database that we may read.
 async fn recorded(config: &Config) -> Vec<(String, String)> {
-    let url = &config.file.database.url;
-    let there = Store::sqlite_path(url).is_some_and(|path| path.exists());
-    let store = if there { Store::open(url).await.ok() } else { None };
-    let (states, heard) = match &store {
-        Some(store) => (store.accounts().await.unwrap_or_default(), store.agents().await.unwrap_or_default()),
-        None => (Vec::new(), Vec::new()),
+    // a server of databases is not asked: the config is checked without a network
+    let embedded = Store::sqlite_path(&config.file.database.url).is_some();
+    let Some(store) = (match embedded {
+        true => Store::open_unchanged(&config.file.database.url).await.ok().flatten(),
+        false => None,
+    }) else {
+        return Vec::new();
     };
+    let heard = store.agents().await.unwrap_or_default();
+    let phrases = super::notifications::phrases(&store).await;
+    let states = store.accounts().await.unwrap_or_default();
     let failing = states.into_iter().filter(|s| s.state != "ok" && config.accounts.contains_key(&s.mailbox));
     let mut notes: Vec<(String, String)> = failing
         .map(|s| {
             let detail = format!("{} since {}: {}", s.state, when(s.since_ms), s.detail);
             (format!("mailbox.{}.{}", s.mailbox, s.side), detail)
         })
+        .chain(phrases)
         .collect();
     let asked = match config.policy.security.require_auth {
         RequireAuth::Off => return notes,

@@ -11,13 +11,21 @@ use crate::desk::policy::Policy;
 use crate::desk::token::{Class, Found, Token};
 use crate::flow::explain::{Explained, explain, reading};
 use crate::mail::Incoming;
+use crate::mail::forward::Forward;
 use crate::mail::report::{Report, ReportRecipient};
 use crate::store::Store;
 
 pub async fn run(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
     let desk = desk(path).await?;
+    let mut unread = Vec::new();
     for file in files {
-        let raw = read(file)?;
+        let raw = match read(file) {
+            Ok(raw) => raw,
+            Err(failure) => {
+                unread.push(failure.words);
+                continue;
+            }
+        };
         let explained = match &desk {
             Some((config, store)) => explain(store, &config.policy, &mailbox(&config.policy, &raw), raw).await?,
             None => reading(&raw),
@@ -30,22 +38,26 @@ pub async fn run(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
         let text = object(file, &explained, policy, reference).to_string();
         output::bytes(format!("{text}\n").as_bytes())?;
     }
-    Ok(())
+    if unread.is_empty() { Ok(()) } else { Err(Failure::new(code::DATA, unread.join("\n"))) }
 }
 
-/// The config and its store; without a config at the usual place mail is only read. A store that is not there yet is
-/// an empty one, in a folder that goes away.
+/// The config and its store as it is; without a config at the usual place mail is only read. Where there is no store that
+/// can be read (none yet, another release's, a server that is away), an empty one in memory stands for it.
 async fn desk(path: &Path) -> Result<Option<(Config, Store)>, Failure> {
     if path == Path::new(DEFAULT_PATH) && !path.exists() {
         return Ok(None);
     }
     let config = super::load(path)?;
-    let missing = Store::sqlite_path(&config.file.database.url).is_some_and(|file| !file.exists());
-    if !missing {
-        let store = super::open(&config).await?;
-        return Ok(Some((config, store)));
-    }
-    let store = Store::open_empty().await.map_err(|e| Failure::new(code::UNAVAILABLE, e))?;
+    let store = match super::open_unchanged(&config).await {
+        Ok(Some(store)) => return Ok(Some((config, store))),
+        Ok(None) => Store::open_empty().await,
+        Err(failure) if failure.code == code::UNAVAILABLE => {
+            super::warn(&format!("{}; routes are explained without it", failure.words));
+            Store::open_empty().await
+        }
+        Err(failure) => return Err(failure),
+    };
+    let store = store.map_err(|e| Failure::new(code::UNAVAILABLE, e))?;
     Ok(Some((config, store)))
 }
 
@@ -69,7 +81,7 @@ fn mailbox(policy: &Policy, raw: &[u8]) -> String {
 
 fn object(file: &Path, explained: &Explained, policy: Option<&Policy>, reference: Option<i64>) -> Value {
     let mail = &explained.mail;
-    let from = mail.author();
+    let from = mail.shown_author();
     let addresses = |list: &[crate::mail::NameAddr]| list.iter().map(|p| p.address.to_string()).collect::<Vec<_>>();
     let ids = |list: &[crate::mail::MessageId]| list.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
     let attachments: Vec<Value> = mail
@@ -83,8 +95,8 @@ fn object(file: &Path, explained: &Explained, policy: Option<&Policy>, reference
     json!({
         "file": file.display().to_string(),
         "kind": mail.nature.word(),
-        "from": from.map(|p| p.address.to_string()),
-        "from_name": from.map(|p| p.name.clone()).unwrap_or_default(),
+        "from": from.as_ref().map(|(_, address)| address),
+        "from_name": from.as_ref().map(|(name, _)| name.as_str()).unwrap_or_default(),
         "to": addresses(&mail.to),
         "cc": addresses(&mail.cc),
         "subject": mail.subject,
@@ -97,9 +109,24 @@ fn object(file: &Path, explained: &Explained, policy: Option<&Policy>, reference
         "signature": explained.reading.signature,
         "attachments": attachments,
         "report": mail.report.as_ref().map(report),
+        "forward": explained.forward.as_ref().map(forward),
         "tokens": policy.map(|policy| tokens(policy, mail)).unwrap_or_default(),
         "route": route,
-        "defects": mail.defects,
+        "defects": mail.remarks.iter().chain(&mail.defects).collect::<Vec<_>>(),
+    })
+}
+
+fn forward(forward: &Forward) -> Value {
+    let original = &forward.original;
+    let author = original.author();
+    json!({
+        "from": author.map(|p| p.address.to_string()),
+        "from_name": author.map(|p| p.name.clone()).unwrap_or_default(),
+        "subject": original.subject,
+        "message_id": original.message_id.as_ref().map(|id| id.as_str()),
+        "attached": forward.attachment.is_some(),
+        "text": original.text,
+        "note": forward.note,
     })
 }
 

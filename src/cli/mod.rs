@@ -6,10 +6,12 @@ mod case;
 mod check;
 mod explain;
 mod init;
+mod notifications;
 mod order;
 mod output;
 mod people;
 mod queues;
+mod sendmail;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,6 +72,16 @@ enum Command {
     /// Agents
     #[command(subcommand)]
     Agent(people::Agent),
+    /// Write a mail that can be answered
+    Send(notifications::Send),
+    /// Take a mail like sendmail(8) does: -t -i -oi -f -F -N -bs, recipients as arguments
+    Sendmail {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<String>,
+    },
+    /// Addresses that get no notifications
+    #[command(subcommand)]
+    Suppression(notifications::Suppression),
     /// Every stored message by its one outcome
     Audit,
 }
@@ -77,7 +89,7 @@ enum Command {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(called_as()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // a closed standard error is no reason for another error
@@ -86,6 +98,9 @@ pub fn main() -> ExitCode {
         }
     };
     log();
+    if let Err(error) = keep_secrets() {
+        tracing::warn!(%error, "a core dump of this process could hold secrets");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -104,6 +119,24 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// No core dump, and no look at our memory by others of our user: there are passwords and keys in it.
+fn keep_secrets() -> std::io::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Installed as `sendmail`, it is `yesreply sendmail`.
+fn called_as() -> Vec<std::ffi::OsString> {
+    let mut words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let name = words.first().map(PathBuf::from);
+    if name.is_some_and(|n| n.file_name().is_some_and(|n| n == "sendmail")) {
+        words.insert(1, "sendmail".into());
+    }
+    words
 }
 
 fn log() {
@@ -138,7 +171,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Case(command) => {
             let config = load(&path)?;
-            case::run(&open(&config).await?, config, command, json).await
+            let store = open(&config).await?;
+            case::run(store, config, command, json).await
         }
         Command::Outbox(command) => queues::outbox(&open(&load(&path)?).await?, command, json).await,
         Command::Quarantine(command) => {
@@ -159,6 +193,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             let config = load(&path)?;
             people::welcome(&open(&config).await?, config, &name, json).await
         }
+        Command::Send(asked) => {
+            let config = load(&path)?;
+            let store = open(&config).await?;
+            notifications::send(config, store, asked, json).await
+        }
+        Command::Sendmail { arguments } => sendmail::run(&path, &arguments),
+        Command::Suppression(command) => notifications::suppression(&open(&load(&path)?).await?, command, json).await,
         Command::Audit => queues::audit(&open(&load(&path)?).await?, json).await,
     }
 }
@@ -183,17 +224,26 @@ fn finding(finding: &Finding) -> String {
 async fn open(config: &Config) -> Result<Store, Failure> {
     let url = &config.file.database.url;
     become_owner(url)?;
-    Store::open(url).await.map_err(|error| {
-        let code = match &error {
-            OpenError::Newer(_) => code::CONFIG,
-            OpenError::Foreign(_) => code::NO_PERMISSION,
-            OpenError::Other(_) => code::UNAVAILABLE,
-        };
-        match error {
-            OpenError::Other(error) => Failure::new(code, format!("{error:#}")),
-            other => Failure::new(code, other),
-        }
-    })
+    Store::open(url).await.map_err(cannot_open)
+}
+
+/// The store of a config as it is, for reading; `None` if there is none that this release can read.
+async fn open_unchanged(config: &Config) -> Result<Option<Store>, Failure> {
+    let url = &config.file.database.url;
+    become_owner(url)?;
+    Store::open_unchanged(url).await.map_err(cannot_open)
+}
+
+fn cannot_open(error: OpenError) -> Failure {
+    let code = match &error {
+        OpenError::Newer(_) => code::CONFIG,
+        OpenError::Foreign(_) => code::NO_PERMISSION,
+        OpenError::Other(_) => code::UNAVAILABLE,
+    };
+    match error {
+        OpenError::Other(error) => Failure::new(code, format!("{error:#}")),
+        other => Failure::new(code, other),
+    }
 }
 
 /// Runs this command again as the owner of the database file, if we are root and somebody else owns it.
@@ -206,7 +256,7 @@ fn become_owner(url: &str) -> Result<(), Failure> {
     let Ok(file) = std::fs::metadata(&path) else {
         return Ok(());
     };
-    let me = std::fs::metadata("/proc/self").map_or(file.uid(), |m| m.uid());
+    let me = rustix::process::geteuid().as_raw();
     if me != 0 || file.uid() == 0 {
         return Ok(());
     }
@@ -215,4 +265,14 @@ fn become_owner(url: &str) -> Result<(), Failure> {
     let error =
         std::process::Command::new(program).args(std::env::args_os().skip(1)).uid(file.uid()).gid(file.gid()).exec();
     Err(Failure::new(code::NO_PERMISSION, format!("become the owner of {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nobody_of_our_user_looks_into_our_memory() {
+        assert!(super::keep_secrets().is_ok());
+        let state = rustix::process::dumpable_behavior();
+        assert_eq!(state.ok(), Some(rustix::process::DumpableBehavior::NotDumpable));
+    }
 }

@@ -1,10 +1,12 @@
 //! Data on stdout, everything else on stderr; a closed pipe ends quietly.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::mail::text::is_unseen;
 
 /// Why a command ended otherwise than well: a code of sysexits(3), and words.
 #[derive(Debug)]
@@ -50,6 +52,19 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+/// Writes a mail as it came; at a terminal without what would steer it.
+///
+/// # Errors
+/// As [`bytes`].
+pub fn mail(raw: &[u8]) -> Result<(), Failure> {
+    if io::stdout().is_terminal() { bytes(shown(&String::from_utf8_lossy(raw)).as_bytes()) } else { bytes(raw) }
+}
+
+/// Text without control characters and changes of direction.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_unseen(*c)).collect()
+}
+
 /// Writes octets.
 ///
 /// # Errors
@@ -69,8 +84,7 @@ pub fn bytes(content: &[u8]) -> Result<(), Failure> {
 /// # Errors
 /// As [`bytes`].
 pub fn line(text: impl Display) -> Result<(), Failure> {
-    let clean: String = text.to_string().chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    bytes(format!("{clean}\n").as_bytes())
+    bytes(format!("{}\n", shown(&text.to_string())).as_bytes())
 }
 
 /// Writes JSON.

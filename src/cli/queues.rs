@@ -1,5 +1,6 @@
 //! `outbox`, `quarantine` and `audit`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -159,7 +160,7 @@ pub async fn quarantine(store: Store, config: Config, command: Quarantine, json:
                 }
                 return output::json(&value);
             }
-            output::bytes(&raw)
+            output::mail(&raw)
         }
         Quarantine::Replay { ids } => {
             let flow = Flow::start(store, Arc::new(config.policy));
@@ -194,16 +195,26 @@ fn quarantined(row: &Quarantined) -> Value {
 }
 
 pub async fn audit(store: &Store, json: bool) -> Result<(), Failure> {
-    let (stored, outcomes) = store.sums().await?;
-    let counted = outcomes.iter().map(|(_, n)| *n).fold(0i64, i64::saturating_add);
+    let (stored, rules) = store.sums().await?;
+    let counted = rules.iter().map(|r| r.count).fold(0i64, i64::saturating_add);
+    let mut outcomes: BTreeMap<String, i64> = BTreeMap::new();
+    for rule in &rules {
+        let sum = outcomes.entry(rule.outcome.clone()).or_default();
+        *sum = sum.saturating_add(rule.count);
+    }
     let difference = stored.saturating_sub(counted);
     if json {
         let outcomes: serde_json::Map<String, Value> = outcomes.into_iter().map(|(name, n)| (name, json!(n))).collect();
-        output::json(&json!({ "stored": stored, "outcomes": outcomes, "difference": difference }))?;
+        let rules: Vec<Value> =
+            rules.iter().map(|r| json!({ "outcome": r.outcome, "rule": r.rule, "count": r.count })).collect();
+        output::json(&json!({ "stored": stored, "outcomes": outcomes, "rules": rules, "difference": difference }))?;
     } else {
         line(format!("stored      {stored}"))?;
         for (name, count) in outcomes {
             line(format!("{name:<11} {count}"))?;
+            for rule in rules.iter().filter(|r| r.outcome == name) {
+                line(format!("  by {:<6} {}", rule.rule, rule.count))?;
+            }
         }
         line(format!("difference  {difference}"))?;
     }

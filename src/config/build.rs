@@ -15,6 +15,9 @@ use crate::desk::policy::{
 use crate::desk::token::TokenKeys;
 use crate::mail::Address;
 
+/// R34.
+const SPAM_MS_MIN: i64 = 30 * 86_400_000;
+
 pub(super) fn token_keys(file: &File, findings: &mut Findings) -> TokenKeys {
     let secrets: Vec<&Secret> = file.token.keys.iter().flatten().chain(file.token.key.iter()).collect();
     if secrets.is_empty() {
@@ -79,14 +82,11 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
     let mut accounts = BTreeMap::new();
     for (name, mailbox) in &file.mailbox {
         let key = format!("mailbox.{name}");
+        let imap_tls = mailbox.imap.tls.unwrap_or(Tls::Implicit);
         let imap = Endpoint {
             host: mailbox.imap.host.clone(),
-            tls: mailbox.imap.tls.unwrap_or(Tls::Implicit),
-            port: mailbox.imap.port.unwrap_or(if mailbox.imap.tls.unwrap_or(Tls::Implicit) == Tls::Implicit {
-                993
-            } else {
-                143
-            }),
+            tls: imap_tls,
+            port: mailbox.imap.port.unwrap_or(if imap_tls == Tls::Implicit { 993 } else { 143 }),
             ca: mailbox.imap.ca.clone(),
         };
         let smtp_tls = mailbox.smtp.tls.unwrap_or(Tls::Implicit);
@@ -135,6 +135,7 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
                 mailbox: name.clone(),
                 imap,
                 folder: mailbox.imap.folder.clone().unwrap_or_else(|| "INBOX".to_owned()),
+                junk: mailbox.imap.junk.clone(),
                 smtp,
                 smtp_auth: mailbox.smtp.auth.unwrap_or(true),
                 connections: mailbox.smtp.connections.unwrap_or(4).clamp(1, 64),
@@ -171,6 +172,7 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
     Policy {
         mailboxes: mailboxes(file, findings),
         agents: agents(file, findings),
+        applications: super::listen::applications(file, findings),
         keys,
         acknowledge: Acknowledge {
             enabled: file.acknowledge.enabled,
@@ -191,7 +193,27 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
         banner: file.intake.banner.clone(),
         lists,
         letters,
+        digest_ms: digest_ms(file, findings),
+        spam_ms: spam_ms(file, findings),
+        #[cfg(feature = "failpoints")]
+        guard_is_open: crate::failpoint::fault("open_guard"),
     }
+}
+
+fn digest_ms(file: &File, findings: &mut Findings) -> i64 {
+    let period = file.desk.digest.ms();
+    if period < 1_000 {
+        findings.fail("desk.digest", "it is shorter than a second", "write it like \"24h\"");
+    }
+    period.max(1_000)
+}
+
+fn spam_ms(file: &File, findings: &mut Findings) -> i64 {
+    let kept = file.retention.spam.ms();
+    if kept < SPAM_MS_MIN {
+        findings.fail("retention.spam", "spam is kept for 30 days at least (R34)", "write \"30d\" or more");
+    }
+    kept.max(SPAM_MS_MIN)
 }
 
 fn limits(file: &File) -> Limits {
@@ -209,7 +231,7 @@ fn limits(file: &File) -> Limits {
     }
 }
 
-fn address(key: &str, text: &str, findings: &mut Findings) -> Option<Address> {
+pub(super) fn address(key: &str, text: &str, findings: &mut Findings) -> Option<Address> {
     let address = Address::parse(text);
     if address.is_none() {
         findings.fail(key, &format!("\"{text}\" is no address"), "write it like support@shop.example");

@@ -45,6 +45,8 @@ pub struct Imap {
     pub tls: Option<Tls>,
     /// Folder; INBOX.
     pub folder: Option<String>,
+    /// The folder for spam, or `off`; the one that the server calls so.
+    pub junk: Option<String>,
     /// Own CA, a PEM file.
     pub ca: Option<PathBuf>,
     /// Clear text beyond loopback.
@@ -269,11 +271,19 @@ pub struct Desk {
     pub hold: Span,
     /// The shared mailbox as a desk.
     pub folders: bool,
+    /// What was put aside is named to agents this often; a whole day: at 08:00.
+    pub digest: Span,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Desk { assignment: Assignment::All, reopen_days: 30, hold: Span(std::time::Duration::ZERO), folders: false }
+        Desk {
+            assignment: Assignment::All,
+            reopen_days: 30,
+            hold: Span(std::time::Duration::ZERO),
+            folders: false,
+            digest: Span(std::time::Duration::from_secs(86_400)),
+        }
     }
 }
 
@@ -342,6 +352,8 @@ pub struct Retention {
     pub raw: Span,
     /// Cases, after closing.
     pub case: Span,
+    /// Spam, after a digest has named it; at least 30 days.
+    pub spam: Span,
     /// Notifications.
     pub notifications: Span,
 }
@@ -349,7 +361,7 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         let days = |d: u64| Span(std::time::Duration::from_secs(d * 86_400));
-        Retention { raw: days(365), case: days(3 * 365), notifications: days(180) }
+        Retention { raw: days(365), case: days(3 * 365), spam: days(30), notifications: days(180) }
     }
 }
 
@@ -364,6 +376,12 @@ pub struct File {
     pub mailbox: BTreeMap<String, Mailbox>,
     /// `[agent.…]`.
     pub agent: BTreeMap<String, Agent>,
+    /// `[sendmail]`, where it is there.
+    pub sendmail: Option<super::sendmail::Sendmail>,
+    /// `[listener.…]`.
+    pub listener: BTreeMap<String, super::listen::Listener>,
+    /// `[application.…]`.
+    pub application: BTreeMap<String, super::listen::Application>,
     /// `[intake]`.
     pub intake: Intake,
     /// `[acknowledge]`.

@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 63] = [
+const KNOWN: [&str; 83] = [
     "database",
     "url",
     "token",
@@ -28,6 +28,9 @@ const KNOWN: [&str; 63] = [
     "port",
     "tls",
     "folder",
+    "junk",
+    "digest",
+    "spam",
     "ca",
     "insecure",
     "auth",
@@ -40,6 +43,23 @@ const KNOWN: [&str; 63] = [
     "relay_from",
     "language",
     "time_zone",
+    "listener",
+    "protocol",
+    "certificate",
+    "recipients",
+    "timeout",
+    "data_timeout",
+    "application",
+    "trust",
+    "users",
+    "from",
+    "replyable",
+    "keep_reply_to",
+    "rewrite_from",
+    "bounces",
+    "do_not_reply",
+    "sendmail",
+    "socket",
     "agent",
     "addresses",
     "public_name",

@@ -7,6 +7,8 @@
 mod build;
 pub mod file;
 pub mod findings;
+pub mod listen;
+pub mod sendmail;
 pub mod values;
 
 use std::collections::BTreeMap;
@@ -29,7 +31,7 @@ pub const DEFAULT_PATH: &str = "/etc/yesreply/yesreply.toml";
 const BAD_VALUES_MAX: usize = 50;
 
 /// Sections of later releases: their place is known, their keys are not read yet.
-const LATER: [&str; 4] = ["targets", "listener", "application", "http"];
+const LATER: [&str; 2] = ["targets", "http"];
 
 /// A config that can work.
 #[derive(Debug)]
@@ -42,6 +44,10 @@ pub struct Config {
     pub policy: Policy,
     /// Accounts by mailbox.
     pub accounts: BTreeMap<String, Account>,
+    /// Where applications hand in mail.
+    pub doors: Vec<listen::Door>,
+    /// How applications are known.
+    pub known: Vec<listen::Known>,
     /// What an operator should know, though it works.
     pub notes: Vec<Finding>,
 }
@@ -68,6 +74,8 @@ pub struct Account {
     pub imap: Endpoint,
     /// Folder.
     pub folder: String,
+    /// The folder for spam: a name, or `off`; `None`: the one that the server calls so (R34).
+    pub junk: Option<String>,
     /// Sending.
     pub smtp: Endpoint,
     /// Login at the relay?
@@ -102,8 +110,10 @@ impl Config {
         let letters = build::letters(&file, &mut findings);
         let accounts = build::accounts(&file, &mut findings);
         let policy = build::policy(&file, keys, letters, &mut findings);
+        let doors = listen::doors(&file, &mut findings);
+        let known = listen::known(&file, &mut findings);
         findings::across(&file, &policy, &mut findings);
-        findings.done().map(|notes| Config { path: path.to_owned(), file, policy, accounts, notes })
+        findings.done().map(|notes| Config { path: path.to_owned(), file, policy, accounts, doors, known, notes })
     }
 }
 
@@ -151,6 +161,9 @@ fn sections(mut table: BTreeMap<String, Value>, findings: &mut Findings) -> Opti
         letters: optional(&mut table, "letters", findings),
         outbox: optional(&mut table, "outbox", findings),
         retention: optional(&mut table, "retention", findings),
+        sendmail: table.contains_key("sendmail").then(|| optional(&mut table, "sendmail", findings)),
+        listener: named(&mut table, "listener", findings),
+        application: named(&mut table, "application", findings),
         mailbox,
         agent,
         database: database?,
@@ -275,15 +288,25 @@ fn take_out(value: &mut Value, keys: &[&str]) -> bool {
 fn plain_secrets(path: &Path, file: &File, findings: &mut Findings) {
     let plain = |secret: &Option<Secret>| matches!(secret, Some(Secret::Plain(_)));
     let keys = plain(&file.token.key) || file.token.keys.iter().flatten().any(|k| matches!(k, Secret::Plain(_)));
-    if (keys || file.mailbox.values().any(|m| plain(&m.password)))
+    let database = has_password(&file.database.url) && std::env::var_os("YESREPLY__DATABASE__URL").is_none();
+    let passwords = file.mailbox.values().map(|m| &m.password).chain(file.application.values().map(|a| &a.password));
+    if (keys || database || passwords.into_iter().any(plain))
         && let Err(reason) = values::private_file(path)
     {
         findings.fail(
             "",
             &format!("it holds a plain secret, and {reason}"),
-            "or move the secret to a file of its own: { file = \"…\" }",
+            "or move the secret to a file of its own: { file = \"…\" }; that of database.url into the environment, or into ~/.pgpass",
         );
     }
+}
+
+/// `postgres://user:password@host/name`, or `?password=…`.
+fn has_password(url: &str) -> bool {
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
+    let authority = before.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || query.split('&').any(|pair| pair.starts_with("password="))
 }
 
 /// Is the reply address the plain one (R4)?

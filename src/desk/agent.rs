@@ -4,8 +4,8 @@
 //! Never     sends by halves: what cannot be acted on goes back to the agent with the reason and their words,
 //!           and nothing leaves. Rights are looked at now, not when the relay was sent.
 
-use crate::mail::Nature;
 use crate::mail::references::{ancestors, base_subject, case_tags};
+use crate::mail::{Nature, ReturnPath};
 
 use super::answer::{self, Answer, Words};
 use super::arriving::Arriving;
@@ -13,6 +13,7 @@ use super::case::{Direction, Entry};
 use super::command::{self, Command, Leading};
 use super::confirm::{objection, orders, parties_after};
 use super::held::{self, Hold, held};
+use super::loops::repeats_itself;
 use super::note::{note, note_of_colleague};
 use super::outgoing::{Sheet, agents_of};
 use super::policy::Agent;
@@ -69,7 +70,9 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
     if mail.nature.is_silent() {
         return automatic(&writing);
     }
-    let ordinary = mail.nature == Nature::Personal || mail.nature_by_words;
+    // machines send with an empty reverse-path, people do not (R50)
+    let ordinary =
+        (mail.nature == Nature::Personal || mail.nature_by_words) && mail.return_path != Some(ReturnPath::Null);
     if !ordinary && matches!(writing.parent, Parent::Ours(_)) {
         let reason = format!("Your mail came as {}, not as a person's own.", mail.nature.word());
         let remedy = "Send it from your own account, not through a list or a rule.";
@@ -121,6 +124,12 @@ fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
     let decides = command::settling(&commands).is_some() || commands.contains(&Command::Send);
     if words.are_none() && !decides {
         return no_words(writing, &commands);
+    }
+    if !words.are_none()
+        && repeats_itself(writing.known, &writing.agent.name, &words.text, writing.arriving.event.at_ms)
+    {
+        let reason = "It says word for word what you answered in this case before, more than once today.";
+        return held(writing, Hold::mend("R47", reason, "If you wrote it yourself, put it in other words."));
     }
     let objection = no_answer(writing, route, &reading.doubtful, &words);
     if let Some(hold) = objection {

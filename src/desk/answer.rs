@@ -36,8 +36,8 @@ pub struct Words {
     pub html: Option<String>,
     /// Files that go along.
     pub parts: Vec<Part>,
-    /// The same files decoded, for the leak guard; empty where it has seen them.
-    pub files: Vec<Attachment>,
+    /// The same files decoded, for the leak guard; `None` where it has seen them.
+    pub files: Option<Vec<Attachment>>,
     /// The held entry that they stood in.
     pub held: Option<i64>,
 }
@@ -52,7 +52,7 @@ impl Words {
             text: reading.words.clone(),
             html: reading.words_html.clone(),
             parts: parts(arrival, shown),
-            files: files.collect(),
+            files: Some(files.collect()),
             held: None,
         }
     }
@@ -64,7 +64,7 @@ impl Words {
             text: entry.text.clone(),
             html: Some(entry.html.clone()).filter(|h| !h.is_empty()),
             parts: entry.parts.clone(),
-            files: Vec::new(),
+            files: None,
             held: Some(*id),
         }
     }
@@ -117,7 +117,7 @@ pub fn send(writing: &Writing<'_>, mut sheet: Sheet<'_>, answer: &Answer<'_>, co
         let Some(draft) = sheet.customer_draft(mailbox, &mail) else {
             return mend("R22", "The address is one of our own.", "Write to them by another way.");
         };
-        findings = guarded(writing, answer, &draft, &words.files);
+        findings = guarded(writing, answer, &draft, words.files.as_deref());
         let passes = findings.is_empty();
         ready = passes.then_some((mail, draft, said, lost_address));
         // what one recipient may read in a quote another may not: then nobody gets quotes
@@ -171,8 +171,16 @@ fn to_customer<'a>(
 }
 
 /// What the leak guard finds, for whichever recipient (R46).
-fn guarded(writing: &Writing<'_>, answer: &Answer<'_>, draft: &Draft, files: &[Attachment]) -> Vec<String> {
+fn guarded(writing: &Writing<'_>, answer: &Answer<'_>, draft: &Draft, files: Option<&[Attachment]>) -> Vec<String> {
     let mut findings = Vec::new();
+    let without_files;
+    let (draft, files) = match files {
+        Some(files) => (draft, files),
+        None => {
+            without_files = Draft { parts: Vec::new(), ..draft.clone() };
+            (&without_files, [].as_slice())
+        }
+    };
     for person in answer.recipients.all() {
         let recipient = PartyId::of_party(writing.known.case.key, &person.address);
         let guard = Guard { policy: writing.arriving.policy, entries: &writing.known.entries, recipient };

@@ -101,6 +101,8 @@ pub struct Case {
     pub merged_into: Option<CaseKey>,
     /// The newer case that continues this one (R12).
     pub successor: Option<CaseKey>,
+    /// What the application that opened it says: names and values (R72).
+    pub context: Vec<(String, String)>,
     /// Older than the first start (R91): nothing automatic leaves.
     pub old: bool,
     /// How often its tokens were revoked (R14).

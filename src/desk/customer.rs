@@ -12,17 +12,20 @@ use crate::mail::verdict::Verdict;
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held, Party, Status};
 use super::letters::Letter;
-use super::loops::{Acknowledgement, acknowledgement};
+use super::loops::{Acknowledgement, acknowledgement, is_beyond_the_limit, open_breaker};
+use super::notified;
+use super::opening::new_case;
 use super::outgoing::{Outside, Sheet, ToCustomer, agents_of, shown};
 use super::policy::{Mailbox, Policy};
 use super::recipients::Recipients;
 use super::relay::{html_of, relay_to_audience};
 use super::routing::Route;
+use super::spam::is_spam;
 use super::standing::{self, Standing};
 use super::thread;
 use super::token::{CaseKey, PartyId};
 use super::warnings::warnings;
-use super::who::{customer, home, nobody, other_author};
+use super::who::{home, nobody, other_author};
 use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, Purpose, View};
 
 /// Somebody outside wrote.
@@ -40,6 +43,9 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     let author = standing::in_case(arriving, known, route.token);
     let mut entry = inbound(arriving, author.standing, author.number);
     entry.holder = author.holder;
+    if known.entries.iter().any(|(_, e)| notified::is_applications(e)) {
+        notified::hide_secrets(&mut entry, None);
+    }
     entry.silent = arriving.arrival.mail.nature.is_silent();
     sheet.append(case.key, entry.clone());
     point(&mut sheet, arriving, route, case);
@@ -55,11 +61,9 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     if is_new && arriving.verdict() == Verdict::Pass && author.standing == Standing::Party {
         sheet.push(Effect::PartyPassed(case.key, author.number));
     }
-    let answered =
-        known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.standing == Standing::Agent);
-    let status = if case.owner.is_some() || answered { Status::Open } else { Status::New };
     if case.status != Status::Spam && author.standing.may().runs_the_clock {
-        sheet.set_status(case, status, "customer", if case.status == Status::Closed { "R12" } else { "R10" });
+        let rule = if case.status == Status::Closed { "R12" } else { "R10" };
+        sheet.set_status(case, waited_for(known), "customer", rule);
     }
     if !arriving.arrival.old {
         let warnings = warnings(arriving, route, Some(known), &author);
@@ -68,30 +72,44 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 
+/// Where a case stands in which the customer has written again.
+pub(super) fn waited_for(known: &CaseView) -> Status {
+    let answered =
+        known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.standing == Standing::Agent);
+    if known.case.owner.is_some() || answered { Status::Open } else { Status::New }
+}
+
 fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let mail = &arriving.arrival.mail;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     // words alone are no proof: a person must see it (R53)
     if mail.nature.is_silent() && !mail.nature_by_words {
+        if route.rule == "R72" {
+            return notified::automatic_reply(arriving);
+        }
         let because = format!("{} that answers no mail of ours", mail.nature.word());
         return sheet.done(Outcome::Ignored, "R53", &because, None);
     }
-    let Some(mailbox) = home(arriving) else {
+    let answered = route.notification.and_then(|key| arriving.view.notifications.get(&key));
+    let Some(mailbox) = notified::mailbox(arriving, answered).or_else(|| home(arriving)) else {
         return sheet.done(Outcome::Held, "R10", "the mailbox is no longer in the config", None);
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
-    let case = new_case(arriving, mailbox, continued);
+    let case = new_case(arriving, route, mailbox, continued, is_spam(arriving, route));
     let passed = arriving.verdict() == Verdict::Pass;
     let wrote = mail.author().is_some_and(|a| a.address.key() == case.customer.address.key());
     let party = Party { has_passed: passed && wrote, ..Party::new(case.key, case.customer.clone()) };
-    let author = standing::of_opener(arriving, party.id, continued.is_some());
-    let entry = inbound(arriving, author.standing, party.id);
+    let author = standing::of_opener(arriving, party.id, continued.is_some() || route.notification.is_some());
+    let entry = notified::without_secrets(arriving, route, inbound(arriving, author.standing, party.id));
     sheet.push(Effect::Open(Box::new(case.clone())));
     sheet.push(Effect::AddParty(case.key, party));
     if let Some(person) = other_author(arriving, &case) {
         sheet.push(Effect::AddParty(case.key, Party { has_passed: passed, ..Party::new(case.key, person.clone()) }));
     }
     sheet.log(case.key, "opened", "customer", route.rule, &route.because);
+    if let Some(notification) = answered {
+        sheet.push(Effect::Precede(case.key, Box::new(notified::first_entry(notification))));
+    }
     sheet.append(case.key, entry.clone());
     if let Some(before) = continued {
         sheet.push(Effect::SetSuccessor(before.case.key, case.key));
@@ -102,48 +120,28 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         sheet.log(case.key, "unverified", "yesreply", "R32", doubt);
     }
     if case.status == Status::Spam {
-        return sheet.done(Outcome::Handled, "R34", "our server marked it as spam", Some(case.key));
+        let because =
+            if arriving.arrival.junk { "it lay in the folder for spam" } else { "our server marked it as spam" };
+        return sheet.done(Outcome::Handled, "R34", because, Some(case.key));
+    }
+    if is_beyond_the_limit(arriving) {
+        return beyond_the_limit(sheet, &case);
     }
     if !arriving.arrival.old {
-        let warnings = warnings(arriving, route, None, &author);
-        relay_to_audience(&mut sheet, &case, None, &entry, EntryLink::Appended, &warnings);
+        let before = answered.map(|n| notified::as_known(&case, n));
+        let warnings = warnings(arriving, route, before.as_ref(), &author);
+        relay_to_audience(&mut sheet, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }
     acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 
-fn new_case(arriving: &Arriving<'_>, mailbox: &Mailbox, continued: Option<&CaseView>) -> Case {
-    let mail = &arriving.arrival.mail;
-    let owner = continued.and_then(|c| c.case.owner.clone()).filter(|o| arriving.policy.agents.contains_key(o));
-    let subject = stripped_subject(&mail.subject, &arriving.policy.strip_subject);
-    let status = match (mail.spam, &owner) {
-        (true, _) => Status::Spam,
-        (false, Some(_)) => Status::Open,
-        (false, None) => Status::New,
-    };
-    Case {
-        key: arriving.policy.keys.case_key(&arriving.event.id),
-        reference: arriving.view.next_reference,
-        mailbox: mailbox.name.clone(),
-        subject: if subject.is_empty() { "(no subject)".to_owned() } else { subject },
-        status,
-        owner,
-        customer: customer(arriving).unwrap_or_else(nobody),
-        opened_ms: arriving.event.at_ms,
-        closed_ms: None,
-        merged_into: None,
-        successor: None,
-        old: arriving.arrival.old,
-        generation: 0,
-    }
-}
-
-fn stripped_subject(subject: &str, prefixes: &[String]) -> String {
-    let mut rest = subject.trim();
-    while let Some(shorter) = prefixes.iter().filter(|p| !p.is_empty()).find_map(|p| rest.strip_prefix(p.as_str())) {
-        rest = shorter.trim_start();
-    }
-    rest.to_owned()
+/// R50: the case is kept, and stands in the digest.
+fn beyond_the_limit(mut sheet: Sheet<'_>, case: &Case) -> Decision {
+    let detail = "limits.cases_per_address is used up: it stands in the digest";
+    sheet.log(case.key, "beyond_limit", "yesreply", "R50", detail);
+    let because = "kept: its author opened more cases than limits.cases_per_address";
+    sheet.done(Outcome::Handled, "R50", because, Some(case.key))
 }
 
 /// The entry of a mail that came in.
@@ -196,13 +194,8 @@ fn point(sheet: &mut Sheet<'_>, arriving: &Arriving<'_>, route: &Route, case: &C
         sheet.log(*key, "pointer", "yesreply", "R10", &format!("a mail to this case went to case {}", case.reference));
     }
     if route.forged {
-        sheet.log(
-            case.key,
-            "forged_token",
-            "yesreply",
-            "R14",
-            "it bore a reply address with a wrong MAC, or a revoked one",
-        );
+        let detail = "it bore a reply address with a wrong MAC, or a revoked one";
+        sheet.log(case.key, "forged_token", "yesreply", "R14", detail);
     }
 }
 
@@ -223,6 +216,7 @@ fn acknowledge(
     let desk = &mailbox.display_name;
     let (written, subject) = match acknowledgement(arriving, route, case, verdict) {
         Acknowledgement::Nothing(reason) => {
+            open_breaker(sheet, arriving, reason);
             sheet.log(case.key, "not_acknowledged", "yesreply", "R50", reason);
             return;
         }

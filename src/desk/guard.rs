@@ -1,29 +1,48 @@
 //! The leak guard: the last look at a mail before it may leave to a customer.
 //!
-//! Decides   whether a draft holds anything internal (R46): agents' private addresses, tokens of agents, the
-//!           marker, words of notes or of other parties, fields that are not on the list.
-//! Never     mends: what fails is held and the agent is asked. It looks at decoded text, at HTML as it stands,
-//!           as text and with percent escapes undone, and into attached messages.
+//! Decides   whether a finished mail holds anything internal (R46): an agent's private address, a token of an agent, the
+//!           marker, words that only agents have seen, words of other parties, a field that is not on the list, a quoted
+//!           line that this customer neither wrote nor received, a file of a note.
+//! Never     mends: what fails is held and the agent is asked. It reads the mail as it would leave, in all its layers
+//!           (`mail/layers.rs`), so that no encoding, markup or look-alike hides anything; what it cannot read it holds.
 
-use crate::mail::render::Draft;
+use aho_corasick::AhoCorasick;
+
+use crate::mail::Attachment;
+use crate::mail::layers::{Kind, Layer, as_seen, exposed};
+use crate::mail::render::{Draft, render};
 use crate::mail::reply::is_marker;
 use crate::mail::reply::known::Shingles;
+use crate::mail::runs::Runs;
 use crate::mail::text::fold;
-use crate::mail::{Attachment, html};
 
 use super::case::{Direction, Entry};
-use super::policy::Policy;
+use super::policy::{Agent, Policy};
 use super::token::{Class, Found, PartyId, Place, TOKEN_LENGTH};
 
-/// Fields beside those that lettre writes from a draft's own members.
-const FIELDS: [&str; 5] =
-    ["X-Yesreply-Case", "Auto-Submitted", "X-Auto-Response-Suppress", "Thread-Topic", "Thread-Index"];
+/// All fields that a customer's mail may have, lower case.
+const FIELDS: [&str; 17] = [
+    "from",
+    "to",
+    "cc",
+    "reply-to",
+    "subject",
+    "date",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "x-yesreply-case",
+    "auto-submitted",
+    "x-auto-response-suppress",
+    "thread-topic",
+    "thread-index",
+];
 
-/// A line of this many characters is no coincidence.
-const LINE_LENGTH_MIN: usize = 24;
-
-/// Octets of an attachment that are looked at.
-const ATTACHMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Characters before an `@` that are looked at: a local part has at most 64.
+const LOCAL_CHARS_MAX: usize = 80;
 
 /// What a draft to a customer must not hold.
 #[derive(Debug)]
@@ -40,69 +59,51 @@ impl Guard<'_> {
     /// Everything internal that was found, in words; empty if the draft may leave.
     #[must_use]
     pub fn findings(&self, draft: &Draft, attachments: &[Attachment]) -> Vec<String> {
+        #[cfg(feature = "failpoints")]
+        if self.policy.guard_is_open {
+            return Vec::new();
+        }
+        let rendered = match render(draft) {
+            Ok(rendered) => rendered.bytes,
+            Err(reason) => return vec![reason],
+        };
+        let exposed = exposed(&rendered, attachments);
         let mut findings = Vec::new();
-        for (name, _) in &draft.headers {
-            if !FIELDS.contains(name) {
-                findings.push(format!("the field {name}, which customers never get"));
+        if exposed.unseen || !all_are_there(draft, attachments) {
+            findings.push("more, or more deeply nested, than can be looked at".to_owned());
+        }
+        let addresses = PrivateAddresses::of(self.policy);
+        for layer in &exposed.layers {
+            for finding in self.internal(layer, &addresses) {
+                let place = if layer.file.is_empty() { String::new() } else { format!(" in the file {}", layer.file) };
+                findings.push(format!("{finding}{place}"));
             }
         }
-        let names: Vec<&str> = draft.parts.iter().map(|p| p.name.as_str()).collect();
-        let shown = html::to_text(&draft.html);
-        let layers = [
-            draft.subject.clone(),
-            names.join("\n"),
-            draft.text.clone(),
-            percent_decoded(&draft.text),
-            draft.html.clone(),
-            percent_decoded(&draft.html),
-            shown.clone(),
-        ];
-        for layer in &layers {
-            self.internal(layer, &mut findings);
+        self.words(draft, &exposed.layers, &mut findings);
+        if self.parts_of_notes(draft) {
+            findings.push("a file of an internal note".to_owned());
         }
-        for words in [&draft.text, &shown] {
-            self.others_words(words, &mut findings);
-        }
-        if self.quotes_what_others_got(&draft.text) {
-            findings.push("quoted lines that this customer has neither written nor received".to_owned());
-        }
-        self.files(attachments, &mut findings);
         findings.sort();
         findings.dedup();
         findings
     }
 
-    /// What of the files must not leave.
-    pub fn files(&self, attachments: &[Attachment], findings: &mut Vec<String>) {
-        for attachment in attachments {
-            if self.holds_address(&attachment.content) {
-                findings.push(format!("the private address of an agent in the attachment {}", attachment.name));
-            }
-            let readable = attachment.media_type.starts_with("text/") || attachment.media_type.starts_with("message/");
-            if readable || attachment.name.to_lowercase().ends_with(".eml") {
-                let content = attachment.content.get(..ATTACHMENT_BYTES_MAX).unwrap_or(&attachment.content);
-                let before = findings.len();
-                self.internal(&String::from_utf8_lossy(content), findings);
-                if findings.len() > before {
-                    findings.push(format!("the attachment {}", attachment.name));
-                }
-            }
+    fn internal(&self, layer: &Layer, addresses: &PrivateAddresses<'_>) -> Vec<String> {
+        let mut findings = Vec::new();
+        if layer.kind == Kind::FieldName && !FIELDS.contains(&layer.text.to_ascii_lowercase().as_str()) {
+            findings.push(format!("the field {}, which customers never get", layer.text));
         }
-    }
-
-    fn internal(&self, layer: &str, findings: &mut Vec<String>) {
-        let lower = layer.to_lowercase();
-        for agent in self.policy.agents.values() {
-            if agent.addresses.iter().any(|a| lower.contains(&a.key())) {
-                findings.push(format!("the private address of {}", agent.name));
-            }
-        }
-        if layer.lines().any(is_marker) {
+        let seen = if layer.kind == Kind::Octets { layer.text.to_ascii_lowercase() } else { as_seen(&layer.text) };
+        findings.extend(addresses.in_text(&seen).iter().map(|agent| format!("the private address of {}", agent.name)));
+        let wrapped = || fold(&seen.replace(['\n', '>'], " "));
+        if seen.lines().any(is_marker) || (layer.kind != Kind::Octets && is_marker(&wrapped())) {
             findings.push("the line that marks what agents alone see".to_owned());
         }
-        if self.holds_token(&lower) {
+        let glued = || seen.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+        if self.holds_token(&seen) || (layer.kind == Kind::Words && self.holds_token(&glued())) {
             findings.push("an agent's reply address".to_owned());
         }
+        findings
     }
 
     fn holds_token(&self, lower: &str) -> bool {
@@ -122,81 +123,107 @@ impl Guard<'_> {
             })
     }
 
-    /// Any registered address in the bytes of a file, as ASCII or as UTF-16.
-    fn holds_address(&self, content: &[u8]) -> bool {
-        let narrow = content.to_ascii_lowercase();
-        let wide: Vec<u8> = narrow.iter().copied().filter(|b| *b != 0).collect();
-        let holds = |bytes: &[u8], needle: &str| {
-            let needle = needle.as_bytes();
-            !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle)
-        };
-        self.policy
-            .agents
-            .values()
-            .flat_map(|agent| &agent.addresses)
-            .map(|a| a.key().to_ascii_lowercase())
-            .any(|key| holds(&narrow, &key) || (wide.len() != narrow.len() && holds(&wide, &key)))
-    }
-
-    /// A quoted line survives only if this very recipient wrote it or has received it (R43).
-    fn quotes_what_others_got(&self, words: &str) -> bool {
-        let quoted: Vec<&str> = words.lines().filter_map(|l| l.trim_start().strip_prefix('>')).collect();
-        if quoted.is_empty() {
-            return false;
-        }
-        let theirs: Vec<&str> = self
-            .entries
-            .iter()
-            .map(|(_, e)| e)
-            .filter(|e| e.party == self.recipient && e.direction != Direction::Note)
-            .flat_map(|e| [e.text.as_str(), e.body.as_str()])
-            .collect();
-        let known = Shingles::of(&theirs);
-        quoted.iter().any(|line| line.chars().any(char::is_alphanumeric) && !known.holds(line))
-    }
-
-    /// Lines of notes, and of mail from other parties than the recipient.
-    fn others_words(&self, words: &str, findings: &mut Vec<String>) {
-        let folded = fold(words).to_lowercase();
-        for (_, entry) in self.entries {
+    /// Notes, what only relays held, other parties' mail; and quotes of what this recipient does not know.
+    /// Fields hold none of it: their words are the desk's, and the subject is what a customer wrote (R45).
+    fn words(&self, draft: &Draft, layers: &[Layer], findings: &mut Vec<String>) {
+        let entries = || self.entries.iter().map(|(_, e)| e);
+        let theirs = |e: &&Entry| e.party == self.recipient && e.direction != Direction::Note;
+        let shared: Vec<&str> = entries().filter(theirs).flat_map(|e| [e.text.as_str(), e.body.as_str()]).collect();
+        let names: Vec<String> = draft.to.iter().map(|to| format!("{} {}", to.name, to.address)).collect();
+        let subjects = entries().filter(theirs).map(|e| e.subject.as_str()).chain(names.iter().map(String::as_str));
+        let known = Runs::of(shared.iter().copied().chain(subjects));
+        let leaving = layers.iter().filter(|l| matches!(l.kind, Kind::Words | Kind::Source));
+        let leaving = Runs::of(leaving.map(|l| l.text.as_str()));
+        for entry in entries() {
             let internal = entry.direction == Direction::Note && !entry.silent;
             let foreign = entry.direction == Direction::Inbound && entry.party != self.recipient;
-            if !internal && !foreign {
-                continue;
-            }
-            let hit = entry
-                .text
-                .lines()
-                .map(|l| fold(l).to_lowercase())
-                .any(|l| l.chars().count() >= LINE_LENGTH_MIN && folded.contains(&l));
-            if hit {
+            if (internal || foreign) && leaving.hold_a_line_of(&entry.text, &known) {
                 let whose = if internal { "an internal note" } else { "another person's mail" };
                 findings.push(format!("words of {whose} ({})", entry.author_name));
             }
+            if leaving.hold_a_line_of(&entry.relay_text, &known) {
+                findings.push("words that only agents have seen".to_owned());
+            }
         }
+        let quotable = Shingles::of(&shared);
+        let own = layers.iter().filter(|l| l.kind == Kind::Words && l.file.is_empty());
+        let quoted = own.flat_map(|l| l.text.lines()).filter_map(|l| l.trim_start().strip_prefix('>'));
+        if quoted.filter(|l| l.chars().any(char::is_alphanumeric)).any(|l| !quotable.holds(l)) {
+            findings.push("quoted lines that this customer has neither written nor received".to_owned());
+        }
+    }
+
+    fn parts_of_notes(&self, draft: &Draft) -> bool {
+        let blobs = |note: bool| {
+            let entries = self.entries.iter().map(|(_, e)| e);
+            entries
+                .filter(move |e| (e.direction == Direction::Note && !e.silent) == note)
+                .flat_map(|e| e.parts.iter().map(|p| &p.blob))
+        };
+        draft.parts.iter().any(|p| blobs(true).any(|b| *b == p.blob) && !blobs(false).any(|b| *b == p.blob))
     }
 }
 
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, tail)) = rest.split_first() {
-        let escape = (*first == b'%')
-            .then(|| tail.get(..2))
-            .flatten()
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escape {
-            Some(byte) => {
-                out.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
+/// Are the files here to be looked at, as large as those that leave?
+fn all_are_there(draft: &Draft, attachments: &[Attachment]) -> bool {
+    let sizes = attachments.iter().map(|a| u64::try_from(a.content.len()).unwrap_or_default());
+    let leaving = draft.parts.iter().map(|p| p.size_bytes);
+    leaving.fold(0, u64::saturating_add) <= sizes.fold(0, u64::saturating_add)
+}
+
+/// Agents' registered addresses, found in one pass.
+struct PrivateAddresses<'a> {
+    /// `@domain`, and who has which local part there.
+    domains: Vec<(String, Vec<(String, &'a Agent)>)>,
+    search: Option<AhoCorasick>,
+}
+
+impl<'a> PrivateAddresses<'a> {
+    fn of(policy: &'a Policy) -> Self {
+        let mut domains: Vec<(String, Vec<(String, &Agent)>)> = Vec::new();
+        for agent in policy.agents.values() {
+            for address in &agent.addresses {
+                let (readable, _) = idna::domain_to_unicode(address.domain());
+                for domain in [address.domain(), &readable] {
+                    let domain = format!("@{}", as_seen(domain));
+                    let local = (as_seen(address.local()), agent);
+                    match domains.iter_mut().find(|(known, _)| *known == domain) {
+                        Some((_, locals)) => locals.push(local),
+                        None => domains.push((domain, vec![local])),
+                    }
+                }
             }
         }
+        let search = AhoCorasick::new(domains.iter().map(|(domain, _)| domain)).ok();
+        PrivateAddresses { domains, search }
     }
-    String::from_utf8_lossy(&out).into_owned()
+
+    /// The agents whose address stands in the text, with a sub-address or without.
+    fn in_text(&self, seen: &str) -> Vec<&'a Agent> {
+        let mut found: Vec<&Agent> = Vec::new();
+        for hit in self.search.iter().flat_map(|search| search.find_overlapping_iter(seen)) {
+            let Some((_, locals)) = self.domains.get(hit.pattern().as_usize()) else {
+                continue;
+            };
+            let after = seen.get(hit.end()..).unwrap_or_default();
+            let longer =
+                after.strip_prefix('.').unwrap_or(after).starts_with(|c: char| c.is_alphanumeric() || c == '-');
+            let before = seen.get(..hit.start()).unwrap_or_default();
+            let local: String = before
+                .chars()
+                .rev()
+                .take(LOCAL_CHARS_MAX)
+                .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'))
+                .collect();
+            let local: String = local.chars().rev().collect();
+            let local = local.trim_start_matches(['.', '-', '_', '+']);
+            let plain = local.split('+').next().unwrap_or_default();
+            for (private, agent) in locals.iter().filter(|_| !longer) {
+                if (private == local || private == plain) && !found.iter().any(|a| a.name == agent.name) {
+                    found.push(agent);
+                }
+            }
+        }
+        found
+    }
 }

@@ -5,7 +5,8 @@
 
 use minijinja::context;
 
-use crate::mail::Nature;
+use crate::mail::render::Draft;
+use crate::mail::{MessageId, Nature};
 
 use super::agent::{Parent, Writing};
 use super::answer::{self, Answer, Words};
@@ -16,14 +17,13 @@ use super::confirm::{obey, parties_after, to_agent};
 use super::customer;
 use super::guard::Guard;
 use super::letters::Letter;
+use super::loops::may_tell;
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of};
 use super::recipients;
 use super::standing::Standing;
 use super::token::PartyId;
+use super::who::nobody;
 use super::{CaseView, Decision, EntryLink, Outcome, Purpose};
-
-/// Held mails that an address hears of within an hour: an agent's own autoresponder may answer each (R52).
-const NOTICES_PER_HOUR_MAX: u32 = 10;
 
 /// What is done with words that may not leave now.
 #[derive(Debug, Clone)]
@@ -72,15 +72,11 @@ pub fn held(writing: &Writing<'_>, mut hold: Hold<'_>) -> Decision {
     let arriving = &writing.arriving;
     let case = &writing.known.case;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    if let Some(words) = &hold.waits {
-        let guard = Guard { policy: arriving.policy, entries: &writing.known.entries, recipient: PartyId::NOBODY };
-        let mut findings = Vec::new();
-        guard.files(&words.files, &mut findings);
-        if !findings.is_empty() {
-            hold.reason = format!("{} It also held what customers must not see: {}.", hold.reason, findings.join("; "));
-            hold.remedy = "Take it out and send your reply again.".to_owned();
-            hold.waits = None;
-        }
+    let findings = hold.waits.as_ref().map(|words| in_files(writing, words)).unwrap_or_default();
+    if !findings.is_empty() {
+        hold.reason = format!("{} It also held what customers must not see: {}.", hold.reason, findings.join("; "));
+        hold.remedy = "Take it out and send your reply again.".to_owned();
+        hold.waits = None;
     }
     let mut entry = kept(arriving, if hold.by_agent { Standing::Agent } else { Standing::Unverified });
     if hold.by_agent {
@@ -103,8 +99,8 @@ pub fn held(writing: &Writing<'_>, mut hold: Hold<'_>) -> Decision {
     sheet.append(case.key, entry);
     sheet.log(case.key, "held", "yesreply", hold.rule, &hold.reason);
     obey(&mut sheet, writing, hold.obeys);
-    if arriving.view.counts.notices_address >= NOTICES_PER_HOUR_MAX {
-        let detail = "this address got many notices within the hour: it may answer them by itself";
+    if !may_tell(arriving, writing.known) {
+        let detail = "there were many notices within the hour; the digest names it";
         sheet.log(case.key, "not_told", "yesreply", "R52", detail);
         return sheet.done(Outcome::Held, hold.rule, &hold.reason, Some(case.key));
     }
@@ -112,6 +108,31 @@ pub fn held(writing: &Writing<'_>, mut hold: Hold<'_>) -> Decision {
     let written = arriving.policy.letters.write(Letter::Returned, &values);
     to_agent(&mut sheet, writing, writing.agent, EntryLink::Appended, written, Vec::new());
     sheet.done(Outcome::Held, hold.rule, &hold.reason, Some(case.key))
+}
+
+/// What the leak guard finds in the files of words that wait. It looks now, as they are decoded only while the mail
+/// arrives, and as if nobody knew anything: to whom they go is said later.
+fn in_files(writing: &Writing<'_>, words: &Words) -> Vec<String> {
+    let Some(files) = words.files.as_deref().filter(|_| !words.parts.is_empty()) else {
+        return Vec::new();
+    };
+    let draft = Draft {
+        from: nobody(),
+        to: vec![nobody()],
+        cc: Vec::new(),
+        reply_to: None,
+        subject: String::new(),
+        message_id: MessageId::from_parts("held", "unknown.invalid"),
+        in_reply_to: None,
+        references: Vec::new(),
+        date_ms: writing.arriving.event.at_ms,
+        headers: Vec::new(),
+        text: String::new(),
+        html: String::new(),
+        parts: words.parts.clone(),
+    };
+    let guard = Guard { policy: writing.arriving.policy, entries: &writing.known.entries, recipient: PartyId::NOBODY };
+    guard.findings(&draft, files)
 }
 
 /// The entry of a mail that is kept and shown to nobody but those whom the desk tells.
@@ -189,7 +210,8 @@ pub fn by_removed_agent(arriving: &Arriving<'_>, known: &CaseView) -> Decision {
     sheet.append(case.key, kept(arriving, Standing::Unverified));
     sheet.log(case.key, "held", "yesreply", "R40", reason);
     let policy = arriving.policy;
-    if let (Some(mailbox), Nature::Personal) = (mailbox_of(policy, case), arriving.arrival.mail.nature) {
+    let tells = arriving.arrival.mail.nature == Nature::Personal && may_tell(arriving, known);
+    if let Some(mailbox) = mailbox_of(policy, case).filter(|_| tells) {
         let author = arriving.arrival.mail.author().map(|a| a.address.to_string()).unwrap_or_default();
         let line = format!(
             "{author} answered case #{} on an address of somebody who is no agent any more; nothing was sent.",

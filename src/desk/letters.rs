@@ -39,6 +39,8 @@ pub enum Letter {
     Summary,
     /// An agent is welcomed (R23).
     Welcome,
+    /// What was put aside (R34).
+    Digest,
 }
 
 impl Letter {
@@ -53,12 +55,13 @@ impl Letter {
             Letter::Failure => "failure",
             Letter::Summary => "summary",
             Letter::Welcome => "welcome",
+            Letter::Digest => "digest",
         }
     }
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 19] = [
+const BUILTIN: [(&str, &str); 22] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -74,10 +77,13 @@ const BUILTIN: [(&str, &str); 19] = [
     ("returned.html", include_str!("../../config/letters/returned.html")),
     ("failure.txt", include_str!("../../config/letters/failure.txt")),
     ("failure.html", include_str!("../../config/letters/failure.html")),
+    ("just_reply.txt", include_str!("../../config/letters/just_reply.txt")),
     ("summary.txt", include_str!("../../config/letters/summary.txt")),
     ("summary.html", include_str!("../../config/letters/summary.html")),
     ("welcome.txt", include_str!("../../config/letters/welcome.txt")),
     ("welcome.html", include_str!("../../config/letters/welcome.html")),
+    ("digest.txt", include_str!("../../config/letters/digest.txt")),
+    ("digest.html", include_str!("../../config/letters/digest.html")),
 ];
 
 /// Steps that a letter may take; a loop in an operator's template ends here.
@@ -140,6 +146,12 @@ impl Letters {
         }
     }
 
+    /// What stands where an application told not to answer (R70).
+    #[must_use]
+    pub fn just_reply(&self) -> String {
+        self.one("just_reply.txt", &context! {}).trim().to_owned()
+    }
+
     /// Subject of the constant acknowledgement.
     #[must_use]
     pub fn constant_subject(&self, reference: i64) -> String {
@@ -172,8 +184,12 @@ fn sample() -> Value {
         facts => [context! { label => "From", value => "Jane" }],
         history => [context! { at => "2026-01-01 10:00", who => "Jane", text => "Hello" }],
         tokened => "support@shop.example", subject_encoded => "x",
+        context => [context! { label => "order", value => "123" }],
         line => "done", name => "Anna", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
         diagnostic => "550 no such user", status => "5.1.1", count => 3,
+        held => [context! { reference => 1001, at => "2026-01-01 10:00", detail => "a reason" }],
+        spam => [context! { reference => 1002, at => "2026-01-01 10:00", detail => "x@mail.example: Win" }],
+        limit => [context! { reference => 1003, at => "2026-01-01 10:00", detail => "y@mail.example: Again" }],
     }
 }
 
@@ -181,7 +197,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 9] = [
+    const ALL: [Letter; 10] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -191,6 +207,7 @@ mod tests {
         Letter::Failure,
         Letter::Summary,
         Letter::Welcome,
+        Letter::Digest,
     ];
 
     #[test]

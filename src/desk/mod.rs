@@ -12,12 +12,16 @@ pub mod case;
 pub mod command;
 pub mod confirm;
 pub mod customer;
+pub mod digest;
 pub mod door;
+pub mod forward;
 pub mod guard;
 pub mod held;
 pub mod letters;
 pub mod loops;
 pub mod note;
+pub mod notified;
+pub mod opening;
 pub mod operator;
 pub mod outgoing;
 pub mod policy;
@@ -25,7 +29,9 @@ pub mod recipients;
 pub mod relay;
 pub mod routing;
 pub mod settle;
+pub mod spam;
 pub mod standing;
+pub mod submission;
 pub mod thread;
 pub mod token;
 pub mod trouble;
@@ -41,7 +47,9 @@ use crate::mail::{Address, Incoming, NameAddr};
 pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredCopy, View};
 
 use case::{Case, Entry, Held, Party, Status};
+use digest::{Due, Line};
 use policy::Policy;
+use submission::{Departure, Notification, Strike, Submission};
 use token::{CaseKey, PartyId};
 
 /// Something that happened. Its id comes from the outside, so that a repeat is recognised.
@@ -60,6 +68,8 @@ pub struct Event {
 pub enum What {
     /// A mail arrived in a mailbox.
     Arrived(Box<Arrival>),
+    /// An application handed in a mail, for one of its recipients.
+    Submitted(Box<Submission>),
     /// The outbox gave a row up.
     Undeliverable(Undeliverable),
     /// A case that nobody was told of is to be shown to the mailbox's agents (R90).
@@ -74,6 +84,10 @@ pub enum What {
         /// Short name.
         agent: String,
     },
+    /// A time has come.
+    Due(Due),
+    /// An operator reopens a case, or releases it from spam.
+    Reopened(CaseKey),
     /// Old mail was taken in at the first start: one summary to the agents (R91).
     OldMail {
         /// Mailbox short name.
@@ -105,8 +119,18 @@ pub struct Arrival {
     pub checked: Option<Opinion>,
     /// Size of the whole mail, octets; larger than what was fetched if it was over the limit.
     pub size_bytes: u64,
+    /// It was handed in by an application, which vouches for the customer's address (R51).
+    pub vouched: bool,
+    /// What the application that handed it in says of it.
+    pub context: Vec<(String, String)>,
+    /// It was handed in by an application: its From is a form's (R20).
+    pub form: bool,
     /// Only its headers were fetched: it is over `limits.message_bytes_max`.
     pub headers_only: bool,
+    /// The mail that it forwards; looked for only where an agent's address stands in From (R23).
+    pub forward: Option<Box<forward::Forwarded>>,
+    /// It lay in the folder for spam (R34).
+    pub junk: bool,
 }
 
 /// A delivery that failed for good.
@@ -229,6 +253,12 @@ pub enum Effect {
     },
     /// Something was said.
     Append(CaseKey, Box<Entry>),
+    /// Something was said before the case opened: the notification that its first mail answers (R72).
+    Precede(CaseKey, Box<Entry>),
+    /// A notification is kept, and leaves unless its recipient is suppressed (R64).
+    Notify(Box<Notification>, Option<Departure>),
+    /// A notification came back (R64).
+    Strike(Strike),
     /// The case stands elsewhere.
     SetStatus(CaseKey, Status),
     /// Somebody owns it, or nobody.
@@ -250,6 +280,14 @@ pub enum Effect {
     },
     /// A line in the log of the case.
     Log(CaseKey, LogLine),
+    /// Something is to happen at this time, milliseconds.
+    Remind(i64, Due),
+    /// A line of the next digest.
+    Digest(Line),
+    /// A digest has named the lines of this mailbox, up to this row.
+    Named(String, i64),
+    /// A case, its words and its mails are deleted; that they came stays known.
+    Forget(CaseKey),
 }
 
 /// What follows from an event.
@@ -271,7 +309,7 @@ pub struct Decision {
 #[derive(Debug)]
 pub enum Step {
     /// Look these up, then decide again.
-    Need(Keys),
+    Need(Box<Keys>),
     /// Done.
     Done(Decision),
 }
@@ -281,16 +319,22 @@ pub enum Step {
 pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
     let keys = routing::keys(event, view, policy);
     if !keys.is_empty() {
-        return Step::Need(keys);
+        return Step::Need(Box::new(keys));
     }
-    Step::Done(match &event.what {
+    let decision = match &event.what {
         What::Arrived(arrival) => arrived(event, arrival, view, policy),
+        What::Submitted(submission) => submission::handed_in(event, submission, view, policy),
         What::Undeliverable(failure) => trouble::gave_up(event, failure, view, policy),
         What::Staffed(case) => customer::staffed(event, *case, view, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
         What::RotateTokens { reference } => operator::rotate_tokens(event, *reference, view, policy),
         What::Welcome { agent } => door::welcome(event, agent, policy),
-    })
+        What::Due(Due::Digest { mailbox }) => digest::due(event, mailbox, view, policy),
+        What::Due(Due::SpamEnds(case)) => spam::ends(event, *case, view, policy),
+        What::Due(Due::Breaker) => loops::breaker(event, view, policy),
+        What::Reopened(case) => spam::reopened(event, *case, view, policy),
+    };
+    Step::Done(digest::noted(event, view, policy, decision))
 }
 
 /// More rounds than any event needs: tokens, then the cases of known ids, then successors.
@@ -305,11 +349,17 @@ fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> De
         return decision;
     }
     let route = routing::route(&arriving);
+    if let Some(decision) = spam::rescued(&arriving) {
+        return decision;
+    }
     if let Some(decision) = routing::copy(&arriving, &route) {
         return decision;
     }
     if arrival.mail.report.is_some() || arrival.mail.nature == crate::mail::Nature::Bounce {
         return trouble::reported(&arriving, &route);
+    }
+    if let Some(decision) = forward::forwarded(&arriving, &route) {
+        return decision;
     }
     match route.agent_token() {
         Some(token) => agent::wrote(&arriving, &route, token),

@@ -59,7 +59,8 @@ fn tell_owner(sheet: &mut Sheet<'_>, writing: &Writing<'_>, author: &Agent, word
     }
 }
 
-fn note_entry(arriving: &Arriving<'_>, author: &Agent, words: &str) -> Entry {
+/// The entry of a note.
+pub(super) fn note_entry(arriving: &Arriving<'_>, author: &Agent, words: &str) -> Entry {
     let mut entry = customer::inbound(arriving, Standing::Agent, PartyId::NOBODY);
     entry.direction = Direction::Note;
     entry.author = author.name.clone();

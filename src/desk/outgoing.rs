@@ -256,7 +256,7 @@ impl<'a> Sheet<'a> {
             let tokened = NameAddr::new(&mailbox.display_name, reply_address(keys, mailbox, door));
             (message_id(keys, mailbox, door, &unique), Some(tokened))
         } else {
-            (MessageId::from_parts(&format!("summary.{unique}"), mailbox.address.domain()), None)
+            (MessageId::from_parts(&format!("notice.{unique}"), mailbox.address.domain()), None)
         };
         self.send(Dispatch {
             case: None,

@@ -14,6 +14,8 @@ pub struct Policy {
     pub mailboxes: BTreeMap<String, Mailbox>,
     /// Agents by short name.
     pub agents: BTreeMap<String, Agent>,
+    /// Applications that hand in notifications, by short name (R70).
+    pub applications: BTreeMap<String, Application>,
     /// Keys of the token MAC, newest first.
     pub keys: TokenKeys,
     /// `[acknowledge]`.
@@ -34,6 +36,13 @@ pub struct Policy {
     pub lists: Vec<Address>,
     /// The texts the desk writes.
     pub letters: Letters,
+    /// `[desk] digest`, milliseconds.
+    pub digest_ms: i64,
+    /// `[retention] spam`, milliseconds.
+    pub spam_ms: i64,
+    /// A mistake that a test builds in: the leak guard lets everything pass.
+    #[cfg(feature = "failpoints")]
+    pub guard_is_open: bool,
 }
 
 /// One mailbox (a desk address) as the rules see it.
@@ -108,6 +117,70 @@ pub struct Agent {
     pub mailboxes: Vec<String>,
     /// R93.
     pub lead: bool,
+}
+
+/// An application that hands in notifications (R70).
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// Short name, key of the table.
+    pub name: String,
+    /// Mailbox whose address its mail bears.
+    pub mailbox: String,
+    /// Name in a rewritten From; the application's own if not set.
+    pub display_name: Option<String>,
+    /// Addresses, or `@domain`, that it writes as; any if empty.
+    pub from: Vec<String>,
+    /// May its mail be answered?
+    pub replyable: Replyable,
+    /// A real Reply-To of its own stays.
+    pub keep_reply_to: bool,
+    /// Addresses in From that are rewritten like no-reply words.
+    pub rewrite_from: Vec<Address>,
+    /// Who hears of mail that comes back.
+    pub bounces: Bounces,
+    /// What becomes of sentences that tell not to answer.
+    pub phrases: Phrases,
+}
+
+impl Application {
+    /// Is this an address that it is configured to write as?
+    #[must_use]
+    pub fn writes_as(&self, from: &Address) -> bool {
+        let key = from.key();
+        self.from.iter().any(|pattern| match pattern.strip_prefix('@') {
+            Some(domain) => from.domain() == domain,
+            None => key == *pattern,
+        })
+    }
+}
+
+/// `application.replyable`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replyable {
+    /// Each recipient gets a token.
+    Always,
+    /// Only the reverse-path is ours.
+    Bounces,
+    /// Nothing is ours but what must be.
+    Never,
+}
+
+/// `application.bounces`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounces {
+    /// The gateway.
+    Gateway,
+    /// The application, at the reverse-path it named.
+    Application,
+}
+
+/// `application.do_not_reply`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phrases {
+    /// They are counted.
+    Count,
+    /// They are counted, and another sentence stands there.
+    Replace,
 }
 
 /// To whom a class of automatic mail goes (R51).

@@ -14,6 +14,7 @@ use crate::mail::{Address, NameAddr, html};
 
 use super::case::{Case, Direction, Entry};
 use super::letters::Letter;
+use super::notified;
 use super::outgoing::{Sheet, ToAgent, audience, earlier, mailbox_of, shown, via};
 use super::policy::{Agent, Mailbox};
 use super::recipients;
@@ -117,6 +118,7 @@ fn relay_values(mailbox: &Mailbox, shows: Shown<'_>, agent: &Agent, tokened: &st
     context! {
         does, warnings, marker => MARKER, tokened, attachments,
         reference => case.reference,
+        context => case.context.iter().map(|(label, value)| context! { label, value }).collect::<Vec<_>>(),
         words => entry.text.trim_end(),
         words_html => html_of(entry),
         subject_encoded => percent_encoded(&subject),
@@ -159,7 +161,7 @@ fn history(known: Option<&CaseView>, zone: &TimeZone) -> Vec<Value> {
         .entries
         .iter()
         .rev()
-        .filter(|(_, e)| !e.silent && e.standing != Standing::System)
+        .filter(|(_, e)| !e.silent && (e.standing != Standing::System || notified::is_applications(e)))
         .take(HISTORY_ENTRIES)
         .map(|(_, e)| {
             let text: String = e.text.trim().chars().take(HISTORY_CHARS).collect();

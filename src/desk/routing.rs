@@ -10,11 +10,12 @@ use crate::mail::references::{ancestors, case_tags};
 
 use super::arriving::Arriving;
 use super::case::Status;
+use super::digest::Due;
 use super::policy::{Agent, Mailbox, Policy, ReplyAddress};
 use super::token::{CaseKey, Class, PartyId, Token};
 use super::who::customer;
 use super::{Decision, Event, Keys, LogLine, Outcome, Side, View, What};
-use super::{Effect, standing, trouble};
+use super::{Effect, notified, standing, trouble};
 
 /// Where a mail goes, and why.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,8 @@ pub struct Route {
     pub continues: Option<CaseKey>,
     /// The case whose address a stranger used for something new (R11).
     pub borrowed: Option<CaseKey>,
+    /// The notification that this mail answers to open its case, by the one who got it (R72).
+    pub notification: Option<CaseKey>,
     /// The token that held.
     pub token: Option<Token>,
     /// The token stood in a recipient field (or counts as if, R4).
@@ -93,6 +96,12 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
                 }
             }
             keys.message_ids.extend(ancestors(&arrival.mail));
+            let mut passed = arrival.forward.as_deref();
+            while let Some(inner) = passed {
+                keys.message_ids.extend(inner.original.mail.message_id.clone());
+                passed = inner.original.forward.as_deref();
+            }
+            notified::keys(arrival, policy, &mut keys);
             keys.references.extend(case_tags(&arrival.mail.subject));
             if arrival.mail.message_id.is_some() || arrival.mail.date_ms.is_some() {
                 keys.copy = Some(arrival.mail.content_hash);
@@ -105,6 +114,9 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             }
             trouble::embedded(arrival, policy, &mut keys);
         }
+        What::Submitted(submission) => {
+            super::submission::keys(submission, &mut keys);
+        }
         What::Undeliverable(failure) => {
             keys.deliveries.insert(failure.delivery);
         }
@@ -114,37 +126,24 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
         What::RotateTokens { reference } => {
             keys.references.insert(*reference);
         }
+        What::Due(Due::Digest { mailbox }) => keys.digest = Some(mailbox.clone()),
+        What::Due(Due::SpamEnds(case)) | What::Reopened(case) => {
+            keys.cases.insert(*case);
+        }
+        What::Due(Due::Breaker) => keys.breaker = true,
         What::OldMail { .. } | What::Welcome { .. } => {}
     }
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
+    if matches!(event.what, What::Arrived(_)) {
+        keys.cases.extend(view.notifications.keys());
+    }
     keys.cases.extend(view.deliveries.iter().map(|d| d.case));
     keys.cases.extend(view.copies.iter().filter_map(|c| c.case));
     for known in view.cases.values() {
         keys.cases.extend(known.case.merged_into);
         keys.cases.extend(known.case.successor);
     }
-    without(keys, &view.asked)
-}
-
-fn without(mut keys: Keys, asked: &Keys) -> Keys {
-    keys.cases.retain(|k| !asked.cases.contains(k));
-    keys.references.retain(|k| !asked.references.contains(k));
-    keys.message_ids.retain(|k| !asked.message_ids.contains(k));
-    keys.bounced.retain(|k| !asked.bounced.contains(k));
-    keys.deliveries.retain(|k| !asked.deliveries.contains(k));
-    keys.sent_ids.retain(|k| !asked.sent_ids.contains(k));
-    keys.next_reference &= !asked.next_reference;
-    if keys.copy == asked.copy {
-        keys.copy = None;
-    }
-    keys.agents.retain(|k| !asked.agents.contains(k));
-    if keys.author == asked.author {
-        keys.author = None;
-    }
-    if keys.passed == asked.passed {
-        keys.passed = None;
-    }
-    keys
+    keys.without(&view.asked)
 }
 
 /// Where this mail goes (R10–R12).
@@ -156,10 +155,11 @@ pub fn route(arriving: &Arriving<'_>) -> Route {
         tokens.extend(arriving.id_tokens());
     }
     tokens.sort_by_key(|t| !is_authors_own(arriving, t));
-    tokens.retain(|t| arriving.view.cases.contains_key(&t.case));
+    let tokens = known(arriving, tokens);
     let mut route = by_tokens(arriving, &tokens, in_address)
         .or_else(|| by_tokens(arriving, &known(arriving, arriving.id_tokens()), false))
         .or_else(|| by_known_id(arriving))
+        .or_else(|| notified::by_message_id(arriving))
         .or_else(|| by_subject_tag(arriving))
         .unwrap_or_else(|| Route { rule: "R10", because: "nothing names a case".to_owned(), ..Route::default() });
     route.forged = forged;
@@ -167,7 +167,7 @@ pub fn route(arriving: &Arriving<'_>) -> Route {
 }
 
 fn known(arriving: &Arriving<'_>, mut tokens: Vec<Token>) -> Vec<Token> {
-    tokens.retain(|t| arriving.view.cases.contains_key(&t.case));
+    tokens.retain(|t| arriving.view.cases.contains_key(&t.case) || notified::is_known(arriving.view, t));
     tokens
 }
 
@@ -185,7 +185,9 @@ fn is_authors_own(arriving: &Arriving<'_>, token: &Token) -> bool {
 
 fn by_tokens(arriving: &Arriving<'_>, tokens: &[Token], in_address: bool) -> Option<Route> {
     let token = *tokens.first()?;
-    let named = arriving.view.cases.get(&token.case)?;
+    let Some(named) = arriving.view.cases.get(&token.case) else {
+        return Some(notified::by_token(arriving, token, in_address));
+    };
     let place = if in_address { "recipient field" } else { "Message-ID that it answers" };
     let mut route = Route {
         token: Some(token),
@@ -201,6 +203,9 @@ fn by_tokens(arriving: &Arriving<'_>, tokens: &[Token], in_address: bool) -> Opt
         }
     }
     route.pointers = pointers;
+    if token.class == Class::Notification && !arriving.author_is_party(named) {
+        return Some(notified::by_somebody_else(token, in_address));
+    }
     let fresh = in_address && token.class != Class::Agent && token.class != Class::Bounce && arriving.is_fresh();
     if fresh && !arriving.author_is_party(named) {
         route.rule = "R11";

@@ -4,8 +4,11 @@
 //! Follows   R1, R2, R3, R14; RFC 5233 (sub-address); Crockford's base32, lower case.
 //! Never     says who the author of a mail is: a token is an address, not a person.
 
+use std::sync::Arc;
+
 use data_encoding::{Encoding, Specification};
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 
 use crate::mail::{Address, MessageId};
@@ -163,8 +166,11 @@ pub enum Found {
 /// The keys of the MAC, newest first; the newest mints, all verify.
 #[derive(Clone)]
 pub struct TokenKeys {
-    keys: Vec<[u8; 32]>,
+    keys: Arc<[SecretBox<[u8; 32]>]>,
 }
+
+/// Without any key nothing verifies, and nothing starts.
+const NO_KEY: [u8; 32] = [0; 32];
 
 impl std::fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -176,25 +182,29 @@ impl TokenKeys {
     /// Keys, newest first.
     #[must_use]
     pub fn new(keys: Vec<[u8; 32]>) -> Self {
-        TokenKeys { keys }
+        TokenKeys { keys: keys.into_iter().map(|key| SecretBox::new(Box::new(key))).collect() }
+    }
+
+    fn newest(&self) -> &[u8; 32] {
+        self.keys.first().map_or(&NO_KEY, |key| key.expose_secret())
     }
 
     /// The key of the case that this event opens (R1): a retry and a restored backup give the same.
     #[must_use]
     pub fn case_key(&self, event_id: &str) -> CaseKey {
-        let key = self.keys.first().copied().unwrap_or_default();
-        let digest = hmac(&key, &[b"case", event_id.as_bytes()]);
+        let key = self.newest();
+        let digest = hmac(key, &[b"case", event_id.as_bytes()]);
         CaseKey(digest.iter().take(8).fold(0u64, |n, b| (n << 8) | u64::from(*b)))
     }
 
     /// The token as text.
     #[must_use]
     pub fn mint(&self, place: Place, token: Token) -> String {
-        let key = self.keys.first().copied().unwrap_or_default();
+        let key = self.newest();
         let body = body(&token);
         let mut text = body.clone();
-        text.push(key_id(&key));
-        text.push_str(&mac(&key, place, &body));
+        text.push(key_id(key));
+        text.push_str(&mac(key, place, &body));
         text
     }
 
@@ -228,8 +238,12 @@ impl TokenKeys {
         };
         let token = Token { class, case: CaseKey(case), party: PartyId(party) };
         let body = body(&token);
-        let good =
-            self.keys.iter().filter(|key| id.starts_with(key_id(key))).any(|key| same(&mac(key, place, &body), given));
+        let good = self
+            .keys
+            .iter()
+            .map(|key| key.expose_secret())
+            .filter(|key| id.starts_with(key_id(key)))
+            .any(|key| same(&mac(key, place, &body), given));
         Some(if good { Found::Good(token) } else { Found::Forged })
     }
 
@@ -266,8 +280,8 @@ impl TokenKeys {
     /// 16 characters that follow from the event, the number of the mail, and nothing else.
     #[must_use]
     pub fn unique(&self, event_id: &str, index: usize) -> String {
-        let key = self.keys.first().copied().unwrap_or_default();
-        let digest = hmac(&key, &[b"id", event_id.as_bytes(), index.to_string().as_bytes()]);
+        let key = self.newest();
+        let digest = hmac(key, &[b"id", event_id.as_bytes(), index.to_string().as_bytes()]);
         base32(digest.get(..10).unwrap_or_default())
     }
 }

@@ -7,12 +7,13 @@
 
 use minijinja::context;
 
-use crate::mail::report::{Action, ReportKind};
+use crate::mail::report::{Action, Report, ReportKind};
 
 use super::arriving::Arriving;
 use super::case::{Direction, Entry};
 use super::customer;
 use super::letters::Letter;
+use super::notified;
 use super::outgoing::{Sheet, ToAgent, agents_of, audience, earlier, mailbox_of};
 use super::policy::{Agent, Policy};
 use super::relay::{Shown, relay};
@@ -35,6 +36,7 @@ pub fn embedded(arrival: &Arrival, policy: &Policy, keys: &mut Keys) {
         if let Some(Found::Good(token)) = policy.keys.read_message_id(id) {
             keys.cases.insert(token.case);
             keys.sent_ids.insert(id.clone());
+            keys.notified.insert(token.case);
         }
     }
 }
@@ -44,10 +46,13 @@ pub fn embedded(arrival: &Arrival, policy: &Policy, keys: &mut Keys) {
 pub fn gave_up(event: &Event, failure: &Undeliverable, view: &View, policy: &Policy) -> Decision {
     let mut sheet = Sheet::new(event, policy);
     let found = view.deliveries.iter().find(|d| d.id == failure.delivery);
+    if let Some(delivery) = found.filter(|d| d.purpose == Purpose::Notification) {
+        return notified::came_back(event, policy, None, &delivery.recipient, &failure.status, &failure.diagnostic);
+    }
     let Some((delivery, known)) = found.and_then(|d| Some((d, view.cases.get(&d.case)?))) else {
         return sheet.done(Outcome::Handled, "R61", "a delivery outside any case failed", None);
     };
-    failed(&mut sheet, known, delivery, &failure.status, &failure.diagnostic, "R61");
+    failed(&mut sheet, known, &view.deliveries, delivery, (&failure.status, &failure.diagnostic), "R61");
     sheet.done(Outcome::Handled, "R61", "a delivery failed for good", Some(delivery.case))
 }
 
@@ -59,6 +64,9 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let Some(first) = deliveries.first() else {
         return no_delivery(arriving, route, sheet);
     };
+    if first.purpose == Purpose::Notification {
+        return notifications_report(arriving, &deliveries);
+    }
     let Some(known) = arriving.view.cases.get(&first.case) else {
         return sheet.done(Outcome::Ignored, "R63", "its case is gone", None);
     };
@@ -76,7 +84,7 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
                     status: status.clone(),
                     diagnostic: diagnostic.clone(),
                 });
-                failed(&mut sheet, known, delivery, &status, &diagnostic, "R63");
+                failed(&mut sheet, known, &arriving.view.deliveries, delivery, (&status, &diagnostic), "R63");
             }
             Action::Delayed => {
                 let detail = format!("to {}: {diagnostic}", delivery.recipient);
@@ -89,6 +97,23 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
         }
     }
     sheet.done(Outcome::Handled, "R63", "a report about a mail of ours", Some(known.case.key))
+}
+
+/// A report about a notification is between the gateway and its application (R64).
+fn notifications_report(arriving: &Arriving<'_>, deliveries: &[&Delivery]) -> Decision {
+    let failed = outcomes(arriving, deliveries).into_iter().find(|(_, action, ..)| *action == Action::Failed);
+    match failed {
+        Some((delivery, _, status, diagnostic)) => {
+            let (event, policy) = (arriving.event, arriving.policy);
+            notified::came_back(event, policy, Some(delivery.id), &delivery.recipient, &status, &diagnostic)
+        }
+        None => Sheet::new(arriving.event, arriving.policy).done(
+            Outcome::Handled,
+            "R63",
+            "a report about a notification that did not fail",
+            None,
+        ),
+    }
 }
 
 /// Receipts and complaints are silent entries of their case; what proves nothing changes nothing.
@@ -128,7 +153,21 @@ fn deliveries<'a>(arriving: &Arriving<'a>, route: &Route) -> Vec<&'a Delivery> {
         .iter()
         .filter(|d| ids.contains(&&d.message_id))
         .filter(|d| matches!(arriving.policy.keys.read_message_id(&d.message_id), Some(Found::Good(_))))
+        .chain(notifications(arriving, report))
         .collect()
+}
+
+/// Notifications bear their application's Message-ID; what proves them is our stable id in References.
+fn notifications<'a>(arriving: &Arriving<'a>, report: &Report) -> impl Iterator<Item = &'a Delivery> {
+    let proved: Vec<_> = report
+        .embedded_ids
+        .iter()
+        .filter_map(|id| match arriving.policy.keys.read_message_id(id) {
+            Some(Found::Good(token)) => Some(token.case),
+            _ => None,
+        })
+        .collect();
+    arriving.view.deliveries.iter().filter(move |d| d.purpose == Purpose::Notification && proved.contains(&d.case))
 }
 
 fn outcomes<'a>(arriving: &Arriving<'_>, deliveries: &[&'a Delivery]) -> Vec<(&'a Delivery, Action, String, String)> {
@@ -165,9 +204,9 @@ fn outcomes<'a>(arriving: &Arriving<'_>, deliveries: &[&'a Delivery]) -> Vec<(&'
 fn failed(
     sheet: &mut Sheet<'_>,
     known: &CaseView,
+    deliveries: &[Delivery],
     delivery: &Delivery,
-    status: &str,
-    diagnostic: &str,
+    (status, diagnostic): (&str, &str),
     rule: &'static str,
 ) {
     let policy = sheet.policy;
@@ -189,8 +228,8 @@ fn failed(
             let remedy = "An answer may not arrive either.";
             notice(sheet, known, &told, line, remedy, delivery, status, diagnostic, None);
         }
-        Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, delivery, entry),
-        Purpose::Notice => {}
+        Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, deliveries, delivery, entry),
+        Purpose::Notice | Purpose::Notification => {}
     }
 }
 
@@ -230,7 +269,13 @@ fn notice(
 }
 
 /// An agent whose relay failed is absent: the others get it; the last one's failure alarms.
-fn relay_to_others(sheet: &mut Sheet<'_>, known: &CaseView, delivery: &Delivery, entry: Option<&(i64, Entry)>) {
+fn relay_to_others(
+    sheet: &mut Sheet<'_>,
+    known: &CaseView,
+    deliveries: &[Delivery],
+    delivery: &Delivery,
+    entry: Option<&(i64, Entry)>,
+) {
     let policy = sheet.policy;
     let case = &known.case;
     let others: Vec<&Agent> = match delivery.purpose {
@@ -239,9 +284,10 @@ fn relay_to_others(sheet: &mut Sheet<'_>, known: &CaseView, delivery: &Delivery,
         }
         _ => Vec::new(),
     };
-    let alone = agents_of(policy, &case.mailbox).len() <= 1;
-    if alone {
-        sheet.log(case.key, "alarm", "yesreply", "R63", "the last agent of the mailbox cannot be reached");
+    let unreached = |d: &&Delivery| d.entry == delivery.entry && d.agent.is_some() && d.id != delivery.id && !d.failed;
+    if others.is_empty() && !deliveries.iter().any(|d| unreached(&d)) {
+        let detail = format!("no agent of {} can be reached about case {}", case.mailbox, case.reference);
+        sheet.log(case.key, "alarm", "yesreply", "R63", &detail);
     }
     let Some((id, entry)) = entry.filter(|(_, e)| e.direction == Direction::Inbound) else {
         return;

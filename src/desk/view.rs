@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::mail::{Address, MessageId};
 
 use super::case::{Case, Entry, Party};
+use super::digest::Line;
+use super::submission::{Notification, Suppressed};
 use super::token::{CaseKey, PartyId};
 
 /// What has to be looked up before a decision.
@@ -26,12 +28,22 @@ pub struct Keys {
     pub passed: Option<Address>,
     /// What is known of these agents' mail (R31).
     pub agents: BTreeSet<String>,
+    /// Notifications that left with these Message-IDs.
+    pub notified_ids: BTreeSet<MessageId>,
+    /// Deliveries of the notifications with these keys.
+    pub notified: BTreeSet<CaseKey>,
+    /// Is mail to this address suppressed (R64)?
+    pub suppressed: Option<Address>,
     /// Deliveries by the number in their bounce token.
     pub bounced: BTreeSet<PartyId>,
     /// Deliveries by outbox id.
     pub deliveries: BTreeSet<i64>,
     /// Deliveries by Message-ID.
     pub sent_ids: BTreeSet<MessageId>,
+    /// Lines of this mailbox that no digest has named.
+    pub digest: Option<String>,
+    /// Is the breaker of acknowledgements open, and how many went out?
+    pub breaker: bool,
 }
 
 impl Keys {
@@ -39,6 +51,38 @@ impl Keys {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Keys::default()
+    }
+
+    /// What of this was not asked yet.
+    #[must_use]
+    pub fn without(mut self, asked: &Keys) -> Keys {
+        self.cases.retain(|k| !asked.cases.contains(k));
+        self.references.retain(|k| !asked.references.contains(k));
+        self.message_ids.retain(|k| !asked.message_ids.contains(k));
+        self.bounced.retain(|k| !asked.bounced.contains(k));
+        self.deliveries.retain(|k| !asked.deliveries.contains(k));
+        self.sent_ids.retain(|k| !asked.sent_ids.contains(k));
+        self.notified_ids.retain(|k| !asked.notified_ids.contains(k));
+        self.notified.retain(|k| !asked.notified.contains(k));
+        self.next_reference &= !asked.next_reference;
+        if self.copy == asked.copy {
+            self.copy = None;
+        }
+        if self.suppressed == asked.suppressed {
+            self.suppressed = None;
+        }
+        self.agents.retain(|k| !asked.agents.contains(k));
+        if self.author == asked.author {
+            self.author = None;
+        }
+        if self.passed == asked.passed {
+            self.passed = None;
+        }
+        if self.digest == asked.digest {
+            self.digest = None;
+        }
+        self.breaker &= !asked.breaker;
+        self
     }
 }
 
@@ -55,6 +99,10 @@ pub struct View {
     pub copies: Vec<StoredCopy>,
     /// Deliveries that were found.
     pub deliveries: Vec<Delivery>,
+    /// Notifications whose case is not open yet.
+    pub notifications: BTreeMap<CaseKey, Notification>,
+    /// What is known of a recipient to whom notifications came back.
+    pub suppressed: Option<Suppressed>,
     /// What was sent lately.
     pub counts: Counts,
     /// Mail of the author has passed before, in whatever case (R32).
@@ -63,6 +111,8 @@ pub struct View {
     pub agents: BTreeMap<String, String>,
     /// The number of the next case.
     pub next_reference: i64,
+    /// Lines of the mailbox's next digest, oldest first.
+    pub digest: Vec<Line>,
 }
 
 /// A case with what a decision may need of it.
@@ -76,6 +126,8 @@ pub struct CaseView {
     pub entries: Vec<(i64, Entry)>,
     /// Ids of the mails each agent got in this case, oldest first; at most the last 20.
     pub agent_mail: BTreeMap<String, Vec<MessageId>>,
+    /// Notices to agents about it within the last hour.
+    pub notices: u32,
 }
 
 /// On which side of the desk a Message-ID was seen.
@@ -115,6 +167,8 @@ pub struct StoredCopy {
     pub mailbox: String,
     /// Its Message-ID.
     pub message_id: Option<MessageId>,
+    /// It lay in the folder for spam.
+    pub junk: bool,
 }
 
 /// Why a mail is sent; also the order of the queue (R60).
@@ -130,12 +184,20 @@ pub enum Purpose {
     RelayAll,
     /// A confirmation or a failure, to an agent.
     Notice,
+    /// An application's notification.
+    Notification,
 }
 
 impl Purpose {
     /// All of them, in the order of the queue.
-    pub const ALL: [Purpose; 5] =
-        [Purpose::Answer, Purpose::RelayOwner, Purpose::Acknowledgement, Purpose::RelayAll, Purpose::Notice];
+    pub const ALL: [Purpose; 6] = [
+        Purpose::Answer,
+        Purpose::RelayOwner,
+        Purpose::Acknowledgement,
+        Purpose::RelayAll,
+        Purpose::Notice,
+        Purpose::Notification,
+    ];
 
     /// The word in the store.
     #[must_use]
@@ -146,6 +208,7 @@ impl Purpose {
             Purpose::Acknowledgement => "acknowledgement",
             Purpose::RelayAll => "relay_all",
             Purpose::Notice => "notice",
+            Purpose::Notification => "notification",
         }
     }
 
@@ -164,6 +227,7 @@ impl Purpose {
             Purpose::Acknowledgement => 2,
             Purpose::RelayAll => 3,
             Purpose::Notice => 4,
+            Purpose::Notification => 5,
         }
     }
 }
@@ -204,4 +268,8 @@ pub struct Counts {
     pub cases_address: u32,
     /// Notices to the address within the last hour.
     pub notices_address: u32,
+    /// The address is the customer of a case that is no spam.
+    pub is_known: bool,
+    /// The breaker of acknowledgements is open (R51).
+    pub breaker_is_open: bool,
 }

@@ -8,6 +8,8 @@ use super::CaseView;
 use super::arriving::Arriving;
 use super::case::party_of;
 use super::command;
+use super::forward::refusal;
+use super::notified;
 use super::outgoing::shown;
 use super::routing::{Route, agent_by_address, is_our_own};
 use super::standing::Author;
@@ -44,9 +46,13 @@ pub fn warnings(arriving: &Arriving<'_>, route: &Route, known: Option<&CaseView>
             case.case.customer.address, case.case.reference
         ));
     }
+    if let Some(notification) = route.borrowed.and_then(|key| arriving.view.notifications.get(&key)) {
+        warnings.push(notified::not_the_recipient(&address, notification));
+    }
     if route.forged {
         warnings.push("it bore a reply address that is not ours, or that was revoked.".to_owned());
     }
+    warnings.extend(refusal(arriving));
     let elsewhere: Vec<&Address> = mail
         .reply_to
         .iter()
@@ -63,6 +69,7 @@ pub fn warnings(arriving: &Arriving<'_>, route: &Route, known: Option<&CaseView>
             listed(&strangers)
         ));
     }
+    warnings.extend(mail.remarks.iter().map(|remark| format!("{remark}.")));
     warnings
 }
 

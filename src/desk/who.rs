@@ -17,7 +17,7 @@ pub fn customer(arriving: &Arriving<'_>) -> Option<NameAddr> {
         [one] => Some(one),
         _ => None,
     };
-    let is_form = policy.forms.iter().any(|f| f.key() == author.address.key());
+    let is_form = arriving.arrival.form || policy.forms.iter().any(|f| f.key() == author.address.key());
     if is_form || is_our_own(policy, &author.address) || author.address.is_no_reply() {
         let named = mail.original_from.as_ref().or(single_reply_to);
         return Some(named.filter(|n| !is_our_own(policy, &n.address)).unwrap_or(author).clone());

@@ -1,17 +1,23 @@
 //! One event of a group: look up, decide, and hand over what follows.
 
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use sqlx::AnyConnection;
 
 use crate::clock;
+use crate::desk::digest::Due;
+use crate::desk::loops::{BREAKER_CLOSES, BREAKER_STAYS};
 use crate::desk::policy::Policy;
-use crate::desk::{Decision, Event, Keys, ROUNDS_MAX, Step, View, What, decide};
+use crate::desk::{Decision, Effect, Event, Keys, LogLine, ROUNDS_MAX, Step, View, What, decide};
+use crate::failpoint;
 use crate::store::events::{self, Happened};
 use crate::store::pending::{EntryRef, Pending};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::shelf::Shelf;
-use crate::store::{commit, load};
+use crate::store::{agenda, commit, load};
 
 use super::Handled;
 use super::prepare::{Broken, Prepared};
@@ -38,12 +44,17 @@ impl Deciding<'_> {
             Ok(event) => event,
             Err(broken) => {
                 self.shelf.decided(&broken.id, None, &[]);
-                return Ok((put_aside(connection, &mut self.pending, broken, prepared.raw()).await?, false));
+                return Ok((put_aside(connection, &mut self.pending, broken, &prepared.raw()).await?, false));
             }
         };
         let decision = self.decision(connection, event).await?;
         let told = commit::commit(connection, &mut self.pending, &event.id, event.at_ms, &decision).await?;
         self.record(event, &decision, prepared, told.first_entry);
+        failpoint::poison("event.decided", &prepared.raw());
+        if let What::Due(_) = &event.what {
+            agenda::done(connection, &event.id).await?;
+        }
+        say(event, &decision);
         let content = match &event.what {
             What::Arrived(arrival) => Some(arrival.mail.content_hash),
             _ => None,
@@ -57,10 +68,10 @@ impl Deciding<'_> {
     async fn decision(&mut self, connection: &mut AnyConnection, event: &Event) -> Result<Decision, Failure> {
         let mut view = View::default();
         for _ in 0..ROUNDS_MAX {
-            match guarded(|| decide(event, &view, self.policy))? {
+            match decide(event, &view, self.policy) {
                 Step::Done(decision) => return Ok(decision),
                 Step::Need(keys) => {
-                    let keys = self.shelf.answer(keys, &mut view);
+                    let keys = self.shelf.answer(*keys, &mut view);
                     if self.would_miss(&keys) {
                         self.pending.flush(connection).await?;
                     }
@@ -80,11 +91,14 @@ impl Deciding<'_> {
     fn record(&mut self, event: &Event, decision: &Decision, prepared: &Prepared, entry: Option<EntryRef>) {
         let kind = match &event.what {
             What::Arrived(_) => "arrived",
+            What::Submitted(_) => "submitted",
             What::Undeliverable(_) => "undeliverable",
             What::Staffed(_) => "staffed",
             What::OldMail { .. } => "old_mail",
             What::RotateTokens { .. } => "rotate_tokens",
             What::Welcome { .. } => "welcome",
+            What::Due(due) => due.word(),
+            What::Reopened(_) => "reopened",
         };
         let happened = Happened {
             id: &event.id,
@@ -99,13 +113,38 @@ impl Deciding<'_> {
         if let What::Arrived(arrival) = &event.what {
             let content = (prepared.raw(), prepared.blobs.as_slice());
             events::add_mail(&mut self.pending, &happened, arrival, decision, content, entry);
+        } else {
+            events::add_blobs(&mut self.pending, &prepared.blobs);
         }
     }
 }
 
-/// Work that must not take others down with it.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failure::Panic("deciding panicked".to_owned()))
+/// What an operator wants to see in the log at once.
+fn say(event: &Event, decision: &Decision) {
+    for effect in &decision.effects {
+        if let Effect::Log(_, LogLine { kind: "alarm", rule, detail, .. }) = effect {
+            tracing::error!(event.id = event.id, rule, reason = detail, "somebody must look at this");
+        }
+    }
+    let looks = decision.effects.iter().any(|e| matches!(e, Effect::Remind(_, Due::Breaker)));
+    match decision.because.as_str() {
+        BREAKER_STAYS => tracing::warn!("{BREAKER_STAYS}"),
+        BREAKER_CLOSES => tracing::info!("{BREAKER_CLOSES}"),
+        _ if looks => tracing::warn!(
+            "the breaker of acknowledgements opens: limits.ack_total is used up, and strangers get none until it closes by itself"
+        ),
+        _ => {}
+    }
+}
+
+/// Work that must not take others down with it: a panic inside is one way to end.
+pub(super) async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Failure::Panic("handling it panicked".to_owned()))))
+    })
+    .await
 }
 
 /// Puts a mail into quarantine, whole.

@@ -4,7 +4,9 @@ use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::{Decision, Event, ROUNDS_MAX, Step, View, What, decide};
 use crate::mail::Incoming;
+use crate::mail::forward::{self, Forward};
 use crate::mail::read::read;
+use crate::mail::references::is_forward;
 use crate::mail::reply::{Known, Reading, read_customer};
 use crate::store::Store;
 use crate::store::load::load;
@@ -20,6 +22,8 @@ pub struct Explained {
     pub mail: Incoming,
     /// Its new words.
     pub reading: Reading,
+    /// The mail that it forwards; whether that counts is the desk's to say (R23).
+    pub forward: Option<Forward>,
     /// What the desk would do; `None` without a config.
     pub decision: Option<Decision>,
 }
@@ -28,8 +32,9 @@ pub struct Explained {
 #[must_use]
 pub fn reading(raw: &[u8]) -> Explained {
     let mail = read(raw);
-    let reading = read_customer(&mail.text, mail.html.as_deref(), &Known { ours: &[], shared: &[] });
-    Explained { mail, reading, decision: None }
+    let known = Known { forwarded: is_forward(&mail.subject), ..Known::default() };
+    let reading = read_customer(&mail.text, mail.html.as_deref(), &known);
+    Explained { forward: forward::read(&mail), mail, reading, decision: None }
 }
 
 /// Reads a mail and decides about it as if it had just arrived in this mailbox. Changes nothing.
@@ -49,11 +54,15 @@ pub async fn explain(store: &Store, policy: &Policy, mailbox: &str, raw: Vec<u8>
     let signatures = Signatures::of(policy);
     let desk = prepare::Desk { store, policy, signatures: signatures.as_ref() };
     let prepared = prepare::one(desk, &row, raw).await?;
+    let raw = prepared.raw();
     let event = prepared.event.map_err(|broken| anyhow::anyhow!("{}", broken.reason))?;
     let decision = decision(store, policy, &event).await?;
     match event.what {
         What::Arrived(arrival) => {
-            Ok(Explained { mail: arrival.mail, reading: arrival.reading, decision: Some(decision) })
+            // what arrives gives its attachments to the store; here they are shown
+            let mail = read(&raw);
+            let forward = forward::read(&mail);
+            Ok(Explained { mail, reading: arrival.reading, forward, decision: Some(decision) })
         }
         _ => anyhow::bail!("it is no mail"),
     }

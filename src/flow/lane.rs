@@ -12,7 +12,7 @@ use super::{Flow, Handled, prepare};
 use crate::store::types::IntakeBatch;
 
 /// Octets of a batch that may be on its way beside others: larger ones go alone, so that memory stays bounded.
-const BESIDE_OTHERS_BYTES_MAX: usize = 3 * 1024 * 1024;
+const BESIDE_OTHERS_BYTES_MAX: usize = 768 * 1024;
 
 /// The way of one folder's mail through the door.
 #[derive(Debug)]
@@ -71,11 +71,12 @@ type Committed = oneshot::Receiver<anyhow::Result<Vec<Handled>>>;
 async fn run(flow: Arc<Flow>, mut waiting: mpsc::Receiver<IntakeBatch>) -> anyhow::Result<()> {
     let mut committing: Option<Committed> = None;
     while let Some(batch) = waiting.recv().await {
-        let prepared = prepare::batch(flow.desk(), &batch).await?;
+        let (mails, progress) = batch.split();
+        let prepared = prepare::batch(flow.desk(), &progress, mails).await?;
         if let Some(earlier) = committing.take() {
             flow.taken_in(earlier).await?;
         }
-        committing = Some(flow.queue(prepared, Some(batch.without_mails()), Vec::new()).await?);
+        committing = Some(flow.queue(prepared, Some(progress), Vec::new()).await?);
     }
     match committing {
         Some(last) => flow.taken_in(last).await,

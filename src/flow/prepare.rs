@@ -10,24 +10,29 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::clock;
+use crate::desk::forward::Forwarded;
 use crate::desk::policy::Policy;
 use crate::desk::routing::agent_by_address;
 use crate::desk::token::{CaseKey, Class, Found, Token};
 use crate::desk::{Arrival, Event, What};
-use crate::mail::references::ancestors;
+use crate::failpoint;
+use crate::mail::references::{ancestors, is_forward, without_external};
 use crate::mail::render::{Part, encode_blob};
 use crate::mail::reply::{Known, Reading, read_agent, read_customer};
 use crate::mail::verdict::Opinion;
-use crate::mail::{Incoming, html, read};
+use crate::mail::{Attachment, Incoming, forward, html, read};
 use crate::store::Store;
 use crate::store::load::{KnownTexts, known_texts};
+use crate::store::pending::Blob;
 use crate::store::quarantine::Quarantined;
-use crate::store::types::{Content, IntakeBatch};
+use crate::store::types::{Content, FetchedMail, Progress};
 
 use super::signatures::Signatures;
 
 /// Octets that are parsed in one blocking piece of work.
 const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Agents through whose hands a mail goes before it comes to the desk.
+const FORWARDS_MAX: usize = 4;
 
 /// With what a mail is prepared.
 #[derive(Debug, Clone, Copy)]
@@ -46,9 +51,9 @@ pub struct Prepared {
     /// The event; `Err` says why the mail could not be read (a panic of ours).
     pub event: Result<Event, Broken>,
     /// The mail as it came, if it is one.
-    pub raw: Option<Vec<u8>>,
+    pub raw: Option<Arc<Vec<u8>>>,
     /// Attachments to store once.
-    pub blobs: Vec<(String, Vec<u8>)>,
+    pub blobs: Vec<Blob>,
 }
 
 /// A mail that made us fail.
@@ -82,13 +87,21 @@ impl Prepared {
 
     /// The mail as it came; empty if it is none.
     #[must_use]
-    pub fn raw(&self) -> &[u8] {
-        self.raw.as_deref().unwrap_or_default()
+    pub fn raw(&self) -> Arc<Vec<u8>> {
+        self.raw.clone().unwrap_or_default()
     }
 }
 
 /// A restored mailbox may have new INTERNALDATEs: the author's own Date counts too, where it is older than this.
 const DATE_MARGIN_MS: i64 = 24 * 3_600_000;
+
+/// What a provider does to mail from outside (R44).
+struct Habits {
+    /// `[intake] banner`.
+    banners: Vec<String>,
+    /// `[intake] strip_subject`.
+    prefixes: Vec<String>,
+}
 
 /// A mail on its way to [`Prepared`].
 struct Piece {
@@ -101,6 +114,8 @@ struct Piece {
     headers_only: bool,
     /// Why it must not be read.
     broken: Option<String>,
+    /// It lay in the folder for spam.
+    junk: bool,
     /// An earlier Date makes it old.
     old_before_ms: i64,
 }
@@ -109,16 +124,16 @@ struct Piece {
 ///
 /// # Errors
 /// The store's, when texts of cases are looked up.
-pub async fn batch(desk: Desk<'_>, batch: &IntakeBatch) -> anyhow::Result<Vec<Prepared>> {
-    let cursor = &batch.cursor;
+pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>) -> anyhow::Result<Vec<Prepared>> {
+    let cursor = &progress.cursor;
     let now = clock::now_ms();
     let mut pieces = Vec::new();
-    for mail in &batch.mails {
+    for mail in mails {
         let length = |raw: &[u8]| u64::try_from(raw.len()).unwrap_or_default();
-        let (raw, size_bytes, headers_only, broken) = match &mail.content {
-            Content::Whole(raw) => (raw.clone(), length(raw), false, None),
-            Content::HeadersOnly { headers, size_bytes } => (headers.clone(), *size_bytes, true, None),
-            Content::Short { bytes, reason } => (bytes.clone(), length(bytes), false, Some(reason.clone())),
+        let (size_bytes, raw, headers_only, broken) = match mail.content {
+            Content::Whole(raw) => (length(&raw), raw, false, None),
+            Content::HeadersOnly { headers, size_bytes } => (size_bytes, headers, true, None),
+            Content::Short { bytes, reason } => (length(&bytes), bytes, false, Some(reason)),
         };
         pieces.push(Piece {
             id: cursor.event_id(mail.uid),
@@ -129,6 +144,7 @@ pub async fn batch(desk: Desk<'_>, batch: &IntakeBatch) -> anyhow::Result<Vec<Pr
             size_bytes,
             headers_only,
             broken,
+            junk: progress.junk,
             old_before_ms: if mail.uid <= cursor.uid_old {
                 cursor.fresh_from_ms.saturating_sub(DATE_MARGIN_MS)
             } else {
@@ -153,6 +169,7 @@ pub async fn one(desk: Desk<'_>, row: &Quarantined, raw: Vec<u8>) -> anyhow::Res
         raw,
         headers_only: false,
         broken: None,
+        junk: false,
         old_before_ms: i64::MIN,
     };
     all(desk, vec![piece]).await?.pop().context("a mail went missing while it was read")
@@ -182,8 +199,12 @@ async fn all(desk: Desk<'_>, pieces: Vec<Piece>) -> anyhow::Result<Vec<Prepared>
             };
             with_texts.push((piece, mail, background));
         }
+        let habits = Habits { banners: desk.policy.banner.clone(), prefixes: desk.policy.strip_subject.clone() };
         let done = tokio::task::spawn_blocking(move || {
-            with_texts.into_iter().map(|(piece, mail, background)| finish(piece, mail, &background)).collect::<Vec<_>>()
+            with_texts
+                .into_iter()
+                .map(|(piece, mail, background)| finish(piece, mail, &background, &habits))
+                .collect::<Vec<_>>()
         })
         .await
         .context("reading mail")?;
@@ -207,9 +228,18 @@ async fn opinions(desk: Desk<'_>, read: &[(Piece, Result<Incoming, String>)]) ->
 fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
     let mail = match &piece.broken {
         Some(reason) => Err(reason.clone()),
-        None => guarded(|| read::read(&piece.raw)),
+        None => guarded(|| {
+            failpoint::poison("mail.read", &piece.raw);
+            read::read(&piece.raw)
+        }),
     };
-    (piece, mail)
+    let by_id_alone = |mut mail: Incoming| {
+        if let Some(id) = mail.message_id.as_ref().filter(|_| failpoint::fault("dedup_by_message_id")) {
+            mail.content_hash = Sha256::digest(id.as_str()).into();
+        }
+        mail
+    };
+    (piece, mail.map(by_id_alone))
 }
 
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
@@ -257,56 +287,103 @@ async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::
     Ok(Background { texts, of_agent, checked: None })
 }
 
-fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background) -> Prepared {
-    let read = mail.and_then(|mail| guarded(|| arrival(&piece, mail, background)));
+fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background, habits: &Habits) -> Prepared {
+    let read = mail.and_then(|mail| {
+        guarded(|| {
+            let mut blobs = Vec::new();
+            let arrival = arrival(&piece, mail, background, habits, FORWARDS_MAX, &mut blobs);
+            (arrival, blobs)
+        })
+    });
     match read {
         Ok((arrival, blobs)) => Prepared {
             event: Ok(Event { id: piece.id, at_ms: piece.at_ms, what: What::Arrived(Box::new(arrival)) }),
-            raw: Some(piece.raw),
+            raw: Some(Arc::new(piece.raw)),
             blobs,
         },
         Err(reason) => Prepared {
             event: Err(Broken { id: piece.id, mailbox: piece.mailbox, old: piece.old, reason }),
-            raw: Some(piece.raw),
+            raw: Some(Arc::new(piece.raw)),
             blobs: Vec::new(),
         },
     }
 }
 
-fn arrival(piece: &Piece, mail: Incoming, background: &Background) -> (Arrival, Vec<(String, Vec<u8>)>) {
+/// A mail as the desk sees it, and within it the mails that agents passed on, from hand to hand at most `forwards` times.
+fn arrival(
+    piece: &Piece,
+    mut mail: Incoming,
+    background: &Background,
+    habits: &Habits,
+    forwards: usize,
+    blobs: &mut Vec<Blob>,
+) -> Arrival {
     let texts = &background.texts;
+    mail.subject = without_external(&mail.subject, &habits.prefixes);
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
-    let known = Known { ours: &internal, shared: &shared };
+    let banners: Vec<&str> = habits.banners.iter().map(String::as_str).collect();
+    let known = Known { ours: &internal, shared: &shared, banners: &banners, forwarded: is_forward(&mail.subject) };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
-    let agent_reading: Reading =
-        if background.of_agent { read_agent(&mail.text, mail.html.as_deref(), &known) } else { Reading::default() };
+    let agent_reading: Reading = if failpoint::fault("uncut") {
+        // the guard alone must stop what quotes carry
+        Reading { words: mail.text.clone(), words_html: mail.html.clone(), quotes_ours: true, ..Reading::default() }
+    } else if background.of_agent {
+        read_agent(&mail.text, mail.html.as_deref(), &known)
+    } else {
+        Reading::default()
+    };
     let clean_html = reading.words_html.as_deref().map(html::clean).unwrap_or_default();
-    let mut parts = Vec::new();
-    let mut blobs = Vec::new();
-    for attachment in &mail.attachments {
-        let id = HEXLOWER.encode(&Sha256::digest(&attachment.content));
-        blobs.push((id.clone(), encode_blob(&attachment.content)));
-        parts.push(Part {
-            name: attachment.name.clone(),
-            media_type: attachment.media_type.clone(),
-            content_id: attachment.content_id.clone(),
-            inline: attachment.inline,
-            blob: id,
-            size_bytes: u64::try_from(attachment.content.len()).unwrap_or_default(),
-        });
+    let may_forward = background.of_agent && forwards > 0 && !piece.headers_only;
+    let forward = may_forward.then(|| forward::read(&mail)).flatten();
+    let parts: Vec<Part> = mail.attachments.iter().map(|attachment| part(attachment, blobs)).collect();
+    if !background.of_agent {
+        // only the leak guard looks into files again, and only into those that agents send
+        mail.attachments.iter_mut().for_each(|attachment| attachment.content = Arc::default());
     }
-    let arrival = Arrival {
+    let old = piece.old || mail.date_ms.is_some_and(|date| date < piece.old_before_ms);
+    let forward = forward.map(|forward| {
+        // what stands in the text is the original's, and so is what was attached to it
+        let mut beside = parts.clone();
+        match forward.attachment {
+            Some(index) if index < beside.len() => drop(beside.remove(index)),
+            _ => beside.clear(),
+        }
+        let original = arrival(piece, forward.original, background, habits, forwards.saturating_sub(1), blobs);
+        Box::new(Forwarded { note: forward.note, parts: beside, original: Arrival { old, ..original } })
+    });
+    Arrival {
         mailbox: piece.mailbox.clone(),
-        old: piece.old || mail.date_ms.is_some_and(|date| date < piece.old_before_ms),
+        old,
         reading,
         agent_reading,
         clean_html,
         parts,
         size_bytes: piece.size_bytes,
+        vouched: false,
+        context: Vec::new(),
+        form: false,
         headers_only: piece.headers_only,
         checked: background.checked.clone(),
+        forward,
+        junk: piece.junk,
         mail,
-    };
-    (arrival, blobs)
+    }
+}
+
+/// An attachment, stored once whoever gets it.
+fn part(attachment: &Attachment, blobs: &mut Vec<Blob>) -> Part {
+    let content = &attachment.content;
+    let id = HEXLOWER.encode(&Sha256::digest(content));
+    if !blobs.iter().any(|(known, _)| *known == id) {
+        blobs.push((id.clone(), Arc::new(encode_blob(content))));
+    }
+    Part {
+        name: attachment.name.clone(),
+        media_type: attachment.media_type.clone(),
+        content_id: attachment.content_id.clone(),
+        inline: attachment.inline,
+        blob: id,
+        size_bytes: u64::try_from(content.len()).unwrap_or_default(),
+    }
 }

@@ -64,6 +64,14 @@ impl Group {
         group
     }
 
+    /// Rows, with their attempt, that are in no hand once these steps have failed.
+    fn unheld(&self, done: &Done) -> Vec<(i64, i64)> {
+        let begun = self.starts.iter().map(|(row, _)| *row);
+        let returned = self.settles.iter().filter(|(ended, _)| matches!(ended.settlement, Settlement::Returned { .. }));
+        let claimed = done.claimed.iter().flatten().map(|row| (row.id, row.attempt));
+        begun.chain(returned.map(|(ended, _)| (ended.id, ended.attempt))).chain(claimed).collect()
+    }
+
     fn tell(self, done: anyhow::Result<Done>) {
         let (done, failed) = match done {
             Ok(done) => (done, None),
@@ -89,22 +97,34 @@ fn tell<T>(waiting: Waiting<T>, value: T, failed: Option<&str>) {
 
 impl Writer {
     /// Does these steps in one commit, and tells who waits for them.
-    pub(super) async fn steps(&self, steps: Vec<Urgent>) {
+    /// If the commit fails, nobody knows what the store holds of them: settling is tried again by its sender, and what was
+    /// claimed or begun goes back with the next steps.
+    pub(super) async fn steps(&mut self, steps: Vec<Urgent>) {
         let group = Group::of(steps);
-        let done = self.step_all(&group).await;
-        match &done {
-            Ok(done) if done.rings => drop(self.bell.send_replace(())),
-            Ok(_) => {}
-            Err(error) => tracing::error!(reason = format!("{error:#}"), "outbox steps could not be committed"),
+        let mut done = Done::default();
+        let committed = self.step_all(&group, &mut done).await;
+        match &committed {
+            Ok(()) => {
+                self.unheld.clear();
+                if done.rings {
+                    self.bell.send_replace(());
+                }
+            }
+            Err(error) => {
+                self.unheld.extend(group.unheld(&done));
+                tracing::error!(reason = format!("{error:#}"), "outbox steps could not be committed");
+            }
         }
-        group.tell(done);
+        group.tell(committed.map(|()| done));
     }
 
-    async fn step_all(&self, group: &Group) -> anyhow::Result<Done> {
+    async fn step_all(&self, group: &Group, done: &mut Done) -> anyhow::Result<()> {
         let now = clock::now_ms();
         let mut transaction = self.store.begin().await.context("begin a transaction")?;
-        let mut done = Done::default();
-        let ended: Vec<&Ended> = group.settles.iter().map(|(ended, _)| ended).collect();
+        let back = Settlement::Returned { at_ms: now, reply: String::new() };
+        let back: Vec<Ended> =
+            self.unheld.iter().map(|&(id, attempt)| Ended { id, attempt, settlement: back.clone() }).collect();
+        let ended: Vec<&Ended> = group.settles.iter().map(|(ended, _)| ended).chain(&back).collect();
         let settled = outbox::settle(&mut transaction, &ended, now).await.context("settle outbox rows")?;
         let failures: Vec<Prepared> = ended
             .into_iter()
@@ -127,7 +147,8 @@ impl Writer {
         }
         failpoint::hit("steps.before_commit");
         transaction.commit().await.context("commit outbox steps")?;
-        Ok(done)
+        failpoint::hit("steps.after_commit");
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::desk::{Event, Keys, View, What, routing};
 use crate::failpoint;
 use crate::store::pending::Pending;
 use crate::store::shelf::Shelf;
-use crate::store::types::IntakeBatch;
+use crate::store::types::Progress;
 use crate::store::{Store, cursors, quarantine};
 
 use super::Handled;
@@ -28,7 +28,7 @@ const URGENT_GROUP_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Work {
     pub events: Vec<Prepared>,
-    pub intake: Option<IntakeBatch>,
+    pub intake: Option<Progress>,
     /// Quarantined mails that these events replay.
     pub replayed: Vec<i64>,
     pub answer: oneshot::Sender<anyhow::Result<Vec<Handled>>>,
@@ -38,11 +38,14 @@ pub(super) struct Writer {
     pub store: Store,
     pub policy: Arc<Policy>,
     pub bell: watch::Sender<()>,
+    /// Rows, with their attempt, that no sender has in hand though the store may say so: the commit that claimed or began
+    /// them has failed, or has not and its answer was lost.
+    pub unheld: Vec<(i64, i64)>,
 }
 
 impl Writer {
     /// Ends when all senders are gone.
-    pub async fn run(self, mut works: mpsc::Receiver<Work>, mut urgents: mpsc::Receiver<Urgent>) {
+    pub async fn run(mut self, mut works: mpsc::Receiver<Work>, mut urgents: mpsc::Receiver<Urgent>) {
         loop {
             tokio::select! {
                 biased;
@@ -68,9 +71,15 @@ impl Writer {
     async fn batch(
         &self,
         events: Vec<Prepared>,
-        intake: Option<IntakeBatch>,
+        mut intake: Option<Progress>,
         replayed: &[i64],
     ) -> anyhow::Result<Vec<Handled>> {
+        let early = if failpoint::fault("cursor_before_commit") { intake.take() } else { None };
+        if let Some(early) = early {
+            let mut transaction = self.store.begin().await?;
+            progress(&mut transaction, &early).await?;
+            transaction.commit().await?;
+        }
         let mut transaction = self.store.begin().await.context("begin a transaction")?;
         for id in replayed {
             quarantine::take(&mut transaction, *id).await.context("take a mail out of quarantine")?;
@@ -116,7 +125,7 @@ impl Writer {
         events: &[Prepared],
     ) -> anyhow::Result<Result<(Vec<Handled>, bool), Failure>> {
         let mut savepoint = transaction.begin().await.context("begin a savepoint")?;
-        match self.together(&mut savepoint, events).await {
+        match guarded(self.together(&mut savepoint, events)).await {
             Ok(done) => {
                 savepoint.commit().await.context("release a savepoint")?;
                 Ok(Ok(done))
@@ -155,7 +164,7 @@ impl Writer {
         let good: Vec<&Event> = events.iter().filter_map(|e| e.event.as_ref().ok()).collect();
         let ids: Vec<&str> = events.iter().map(Prepared::id).collect();
         let policy = &*self.policy;
-        let keys: Vec<Keys> = guarded(|| good.iter().map(|e| routing::keys(e, &View::default(), policy)).collect())?;
+        let keys: Vec<Keys> = good.iter().map(|e| routing::keys(e, &View::default(), policy)).collect();
         let shelf = Shelf::stock(connection, &ids, &keys, policy, clock::now_ms()).await?;
         Ok(Deciding { policy, shelf, pending: Pending::default() })
     }
@@ -168,27 +177,27 @@ impl Writer {
     ) -> anyhow::Result<Handled> {
         let (mailbox, old) = match prepared.event.as_ref().map(|e| &e.what) {
             Ok(What::Arrived(arrival)) => (arrival.mailbox.clone(), arrival.old),
+            Ok(What::Submitted(submission)) => (submission.application.clone(), false),
             _ => (String::new(), false),
         };
         let broken = Broken { id: prepared.id().to_owned(), mailbox, old, reason };
         tracing::error!(event.id = broken.id, reason = broken.reason, "a mail made us fail and is in quarantine");
         let mut pending = Pending::default();
-        let handled = put_aside(connection, &mut pending, &broken, prepared.raw()).await;
+        let handled = put_aside(connection, &mut pending, &broken, &prepared.raw()).await;
         let handled = handled.context("put a mail into quarantine")?;
         pending.flush(connection).await.context("record an event")?;
         Ok(handled)
     }
 }
 
-async fn progress(connection: &mut AnyConnection, intake: &IntakeBatch) -> sqlx::Result<()> {
+async fn progress(connection: &mut AnyConnection, intake: &Progress) -> sqlx::Result<()> {
     for gap in &intake.gaps {
         cursors::set_gap(connection, &intake.cursor, gap).await?;
     }
     for uid in &intake.gaps_closed {
         cursors::close_gap(connection, &intake.cursor, *uid).await?;
     }
-    let uids: Vec<u32> = intake.mails.iter().map(|mail| mail.uid).collect();
-    cursors::add_errands(connection, &intake.cursor, &uids, &intake.after).await?;
+    cursors::add_errands(connection, &intake.cursor, &intake.taken, &intake.after).await?;
     match intake.moved_from {
         Some(before) => cursors::move_cursor(connection, &intake.cursor, before).await,
         None => cursors::set_cursor(connection, &intake.cursor).await,

@@ -9,7 +9,7 @@ use crate::store::types::Cursor;
 /// Mails of one FETCH.
 const BATCH_MAILS_MAX: usize = 100;
 /// Octets of one FETCH, unless one mail alone has more.
-const BATCH_BYTES_MAX: u64 = 2 * 1024 * 1024;
+const BATCH_BYTES_MAX: u64 = 1024 * 1024;
 /// After a UIDVALIDITY change, mail this much younger than the last pass counts as new: clocks differ.
 const FRESH_MARGIN_MS: i64 = 3_600_000;
 

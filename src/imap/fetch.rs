@@ -73,6 +73,8 @@ pub struct Pass<'a> {
     pub cursor: &'a mut Cursor,
     /// UIDNEXT when the folder was selected: mail from there on came later.
     pub uid_next: u32,
+    /// The folder is the one for spam (R34).
+    pub junk: bool,
 }
 
 impl Pass<'_> {
@@ -128,7 +130,9 @@ impl Pass<'_> {
 
     async fn list(&mut self, set: &str) -> Result<Vec<Listed>, WireError> {
         let mut listed = Vec::new();
-        let command = format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE)");
+        let unseen_only = failpoint::fault("unseen_work_list");
+        let flags = if unseen_only { " FLAGS" } else { "" };
+        let command = format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE{flags})");
         self.wire
             .command(&command, LIST_TIMEOUT, |response| {
                 let Response::Fetch(_, attributes) = response else { return };
@@ -138,6 +142,7 @@ impl Pass<'_> {
                         AttributeValue::Uid(n) => uid = Some(*n),
                         AttributeValue::Rfc822Size(n) => size = Some(u64::from(*n)),
                         AttributeValue::InternalDate(text) => date = internal_date_ms(text),
+                        AttributeValue::Flags(flags) if unseen_only && flags.iter().any(|f| f == "\\Seen") => return,
                         _ => {}
                     }
                 }
@@ -291,10 +296,10 @@ impl Pass<'_> {
     async fn hand_over(&mut self, uid_last: u32, mails: Vec<FetchedMail>, gaps: Vec<Gap>) -> anyhow::Result<()> {
         let cursor = Cursor { uid_last, ..self.cursor.clone() };
         failpoint::hit("intake.fetched");
-        let (after, gaps_closed) = (self.settings.after.clone(), Vec::new());
+        let (after, gaps_closed, junk) = (self.settings.after.clone(), Vec::new(), self.junk);
         let moved_from = Some(self.cursor.uid_last);
         self.lane
-            .hand_over(IntakeBatch { cursor: cursor.clone(), moved_from, mails, gaps, gaps_closed, after })
+            .hand_over(IntakeBatch { cursor: cursor.clone(), moved_from, mails, gaps, gaps_closed, after, junk })
             .await?;
         *self.cursor = cursor;
         self.beat.within(super::STEP);
@@ -357,9 +362,9 @@ impl Pass<'_> {
                 "a mail could not be fetched and is given up; it is still on the server"
             );
         }
-        let (cursor, after) = (self.cursor.clone(), self.settings.after.clone());
+        let (cursor, after, junk) = (self.cursor.clone(), self.settings.after.clone(), self.junk);
         let moved_from = Some(cursor.uid_last);
-        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after }).await
+        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk }).await
     }
 }
 

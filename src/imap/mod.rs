@@ -7,6 +7,7 @@ pub mod connect;
 pub mod cursor;
 mod errands;
 mod fetch;
+mod junk;
 pub mod wire;
 
 use std::sync::Arc;
@@ -76,16 +77,29 @@ pub struct Intake {
     flow: Arc<Flow>,
     beat: Beat,
     suspect: Suspect,
+    suspect_in_junk: Suspect,
     /// What was last recorded of this account: the same is not logged twice.
     state: Option<String>,
     attempts: u32,
+    /// The summary of old mail (R91) was looked after.
+    old_told: bool,
 }
 
 impl Intake {
     /// A loop that has not begun.
     #[must_use]
     pub fn new(account: Account, settings: Settings, flow: Arc<Flow>, beat: Beat) -> Self {
-        Intake { account, settings, flow, beat, suspect: Suspect::default(), state: None, attempts: 0 }
+        Intake {
+            account,
+            settings,
+            flow,
+            beat,
+            suspect: Suspect::default(),
+            suspect_in_junk: Suspect::default(),
+            state: None,
+            attempts: 0,
+            old_told: false,
+        }
     }
 
     /// Reads for ever. May be dropped at any point: nothing lives in memory only.
@@ -138,12 +152,16 @@ impl Intake {
 
     async fn connected(&mut self) -> Result<(), Refusal> {
         let mut wire = connect::connect(&self.account).await?;
+        let junk = junk::folder(&mut wire, &self.account).await.map_err(anyhow::Error::from)?;
         loop {
             let opened = tokio::time::Instant::now();
+            if let Some(folder) = &junk {
+                self.look_into_junk(&mut wire, folder).await?;
+            }
             let read_only = self.settings.after == After::Keep;
             let selected =
                 wire.select(&folder_name(&self.account.folder), read_only).await.map_err(anyhow::Error::from)?;
-            let (mut cursor, uid_next) = self.open(&mut wire, selected).await?;
+            let (mut cursor, uid_next) = self.open(&mut wire, &self.account.folder, selected).await?;
             loop {
                 self.pass(&mut wire, &mut cursor, uid_next).await?;
                 self.works().await;
@@ -159,8 +177,8 @@ impl Intake {
 
     /// Where to go on in a folder that was just selected, and its UIDNEXT; a new position is committed before any mail
     /// is read.
-    async fn open(&self, wire: &mut Wire, selected: Selected) -> anyhow::Result<(Cursor, u32)> {
-        let (mailbox, folder) = (&self.account.mailbox, &self.account.folder);
+    async fn open(&self, wire: &mut Wire, folder: &str, selected: Selected) -> anyhow::Result<(Cursor, u32)> {
+        let mailbox = &self.account.mailbox;
         let known = self.flow.cursor(mailbox, folder).await?;
         let uid_next = match selected.uid_next {
             Some(next) => next,
@@ -188,7 +206,25 @@ impl Intake {
     async fn commit(&self, cursor: &Cursor, moved_from: Option<u32>) -> anyhow::Result<()> {
         let (cursor, after) = (cursor.clone(), self.settings.after.clone());
         let (mails, gaps, gaps_closed) = (Vec::new(), Vec::new(), Vec::new());
-        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after }).await
+        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk: false }).await
+    }
+
+    /// One pass over the folder for spam (R34). That it cannot be opened never stops the other one.
+    async fn look_into_junk(&mut self, wire: &mut Wire, folder: &str) -> anyhow::Result<()> {
+        let selected = match wire.select(&folder_name(folder), true).await {
+            Ok(selected) => selected,
+            Err(error @ WireError::Refused { .. }) => {
+                tracing::debug!(mailbox.name = self.account.mailbox, folder, %error, "the folder for spam is not read");
+                return Ok(());
+            }
+            Err(lost) => return Err(lost.into()),
+        };
+        let (mut cursor, uid_next) = self.open(wire, folder, selected).await?;
+        let (flow, beat) = (&self.flow, &self.beat);
+        let lane = Lane::new(self.flow.clone());
+        let settings = &Settings { after: After::Keep, ..self.settings.clone() };
+        let (suspect, cursor) = (&mut self.suspect_in_junk, &mut cursor);
+        Pass { wire, flow, lane, settings, beat, suspect, cursor, uid_next, junk: true }.run().await
     }
 
     async fn pass(&mut self, wire: &mut Wire, cursor: &mut Cursor, uid_next: u32) -> anyhow::Result<()> {
@@ -196,9 +232,12 @@ impl Intake {
         let before = cursor.uid_last;
         let (flow, settings, beat) = (&self.flow, &self.settings, &self.beat);
         let lane = Lane::new(self.flow.clone());
-        Pass { wire, flow, lane, settings, beat, suspect: &mut self.suspect, cursor, uid_next }.run().await?;
-        if before <= cursor.uid_old && cursor.uid_last > before {
+        let suspect = &mut self.suspect;
+        Pass { wire, flow, lane, settings, beat, suspect, cursor, uid_next, junk: false }.run().await?;
+        // once more at each start: a crash may have come between the last of the old mail and its summary
+        if !self.old_told || (before <= cursor.uid_old && cursor.uid_last > before) {
             self.flow.old_mail_taken(cursor).await?;
+            self.old_told = true;
         }
         if begun_ms.saturating_sub(cursor.read_ms) >= READ_RECORD_MS {
             cursor.read_ms = begun_ms;

@@ -50,7 +50,7 @@ impl Address {
         let quoted = local.len() >= 2 && local.starts_with('"') && local.ends_with('"');
         let good_local = !local.is_empty()
             && local.len() <= LOCAL_BYTES_MAX
-            && !local.chars().any(|c| c.is_control() || matches!(c, '<' | '>'))
+            && !local.chars().any(|c| text::is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}' | '<' | '>'))
             && (quoted
                 || !local.chars().any(|c| {
                     c.is_whitespace() || matches!(c, '"' | '(' | ')' | ',' | ':' | ';' | '@' | '[' | ']' | '\\')
@@ -174,9 +174,19 @@ mod tests {
 
     #[test]
     fn what_is_no_address() {
-        for text in
-            ["", "jane", "@mail.example", "jane@", "a b@mail.example", "a@b@", "a@b c", "<a@b>", "a\0@b", "\"a@b\"@c@"]
-        {
+        for text in [
+            "",
+            "jane",
+            "@mail.example",
+            "jane@",
+            "a b@mail.example",
+            "a@b@",
+            "a@b c",
+            "<a@b>",
+            "a\0@b",
+            "a\u{202e}b@c",
+            "\"a@b\"@c@",
+        ] {
             assert_eq!(key(text), None, "{text:?}");
         }
     }

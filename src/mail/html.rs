@@ -5,14 +5,16 @@
 //! Never     trusts class names or ids (people's own words stand in `moz-cite-prefix` and `reply-intro`), and
 //!           never parses what is deeper or larger than `limits` allows: html5ever is quadratic in depth.
 
+mod nesting;
+
 use std::collections::HashSet;
 
 use ego_tree::NodeId;
 use ego_tree::iter::Edge;
 use scraper::{Html, Node};
 
-use super::text;
-use crate::limits::{HTML_BYTES_MAX, HTML_DEPTH_MAX};
+use super::{links, text};
+use crate::limits::{HTML_BYTES_MAX, QUOTE_MARKS_MAX};
 
 /// A visual line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,50 +72,15 @@ const BLOCKS: [&str; 33] = [
 /// Elements whose content is never shown.
 const UNSEEN: [&str; 9] = ["head", "script", "style", "title", "template", "noscript", "object", "iframe", "svg"];
 
-/// Elements that close by themselves, and so do not nest.
-const FLAT: [&str; 21] = [
-    "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
-    "param", "source", "td", "th", "tr", "wbr",
-];
-
 /// Parses a body; `None` if it is larger or deeper than the limits.
 #[must_use]
 pub fn parse(html: &str) -> Option<HtmlBody> {
-    if html.len() > HTML_BYTES_MAX || depth(html) > HTML_DEPTH_MAX {
+    if html.len() > HTML_BYTES_MAX || !nesting::is_bounded(html) {
         return None;
     }
     let tree = Html::parse_document(html);
     let lines = lines_of(&tree);
     Some(HtmlBody { tree, lines })
-}
-
-/// The deepest nesting of tags, by one look at each character.
-fn depth(html: &str) -> usize {
-    let mut open = 0usize;
-    let mut deepest = 0usize;
-    // in foreign content nothing closes by itself
-    let mut foreign = false;
-    for piece in html.split('<').skip(1) {
-        let closes = piece.starts_with('/');
-        let name: String = piece
-            .trim_start_matches('/')
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == ':')
-            .take(12)
-            .collect::<String>()
-            .to_ascii_lowercase();
-        foreign |= name == "svg" || name == "math";
-        if name.is_empty() || (!foreign && FLAT.contains(&name.as_str())) {
-            continue;
-        }
-        if closes {
-            open = open.saturating_sub(1);
-        } else {
-            open = open.saturating_add(1);
-            deepest = deepest.max(open);
-        }
-    }
-    deepest
 }
 
 impl HtmlBody {
@@ -126,6 +93,12 @@ impl HtmlBody {
     /// HTML of the lines to keep, one flag each; everything else, and all that is hidden, is left out.
     #[must_use]
     pub fn keep(&self, keep: &[bool]) -> String {
+        self.keep_unquoted(keep, 0)
+    }
+
+    /// The same without the outermost `quotes` blockquotes round each line.
+    #[must_use]
+    pub fn keep_unquoted(&self, keep: &[bool], quotes: usize) -> String {
         let kept: HashSet<NodeId> = self
             .lines
             .iter()
@@ -143,20 +116,26 @@ impl HtmlBody {
                 next = node.parent();
             }
         }
-        self.write(&shown)
+        self.write(&shown, quotes)
     }
 
-    fn write(&self, shown: &HashSet<NodeId>) -> String {
+    fn write(&self, shown: &HashSet<NodeId>, quotes: usize) -> String {
         let mut out = String::new();
+        let mut open = 0usize;
         for edge in self.tree.tree.root().traverse() {
             match edge {
                 Edge::Open(node) if shown.contains(&node.id()) => match node.value() {
                     Node::Text(words) => out.push_str(&escaped(words)),
+                    Node::Element(element) if element.name() == "blockquote" && open < quotes => {
+                        open = open.saturating_add(1);
+                    }
                     Node::Element(element) if !matches!(element.name(), "html" | "body") => {
+                        open = open.saturating_add(usize::from(element.name() == "blockquote"));
                         out.push('<');
                         out.push_str(element.name());
                         for (name, value) in element.attrs() {
-                            out.push_str(&format!(" {name}=\"{}\"", escaped(value)));
+                            let value = if name == "href" { links::unwrapped(value) } else { value.into() };
+                            out.push_str(&format!(" {name}=\"{}\"", escaped(&value)));
                         }
                         out.push('>');
                     }
@@ -166,6 +145,12 @@ impl HtmlBody {
                     if let Node::Element(element) = node.value()
                         && !matches!(element.name(), "html" | "body" | "br" | "img" | "hr")
                     {
+                        if element.name() == "blockquote" {
+                            open = open.saturating_sub(1);
+                            if open < quotes {
+                                continue;
+                            }
+                        }
                         out.push_str(&format!("</{}>", element.name()));
                     }
                 }
@@ -187,9 +172,24 @@ struct Lines {
     text: String,
     nodes: Vec<NodeId>,
     depth: usize,
+    /// Where in `text` the words of the open link begin.
+    link_at: usize,
+    /// Open lists: the number of the next item, `None` for bullets.
+    lists: Vec<Option<u32>>,
 }
 
 impl Lines {
+    /// The mark of a list's item.
+    fn item(&mut self) {
+        match self.lists.last_mut() {
+            Some(Some(number)) => {
+                self.text.push_str(&format!("{number}. "));
+                *number = number.saturating_add(1);
+            }
+            _ => self.text.push_str("* "),
+        }
+    }
+
     /// Ends the line. A `br` on an empty line is an empty line.
     fn end(&mut self, even_if_empty: bool) {
         let words = text::body(&self.text);
@@ -201,6 +201,7 @@ impl Lines {
             self.nodes.clear();
         }
         self.text.clear();
+        self.link_at = 0;
     }
 
     /// One empty line between paragraphs.
@@ -236,7 +237,10 @@ fn lines_of(tree: &Html) -> Vec<HtmlLine> {
                         "blockquote" => lines.depth = lines.depth.saturating_add(1),
                         "pre" => preformatted = preformatted.saturating_add(1),
                         "img" => lines.nodes.push(node.id()),
-                        "li" => lines.text.push_str("* "),
+                        "ul" => lines.lists.push(None),
+                        "ol" => lines.lists.push(Some(element.attr("start").and_then(|s| s.parse().ok()).unwrap_or(1))),
+                        "li" => lines.item(),
+                        "a" => lines.link_at = lines.text.len(),
                         "td" | "th" if !lines.text.is_empty() => lines.text.push(' '),
                         _ => {}
                     }
@@ -261,7 +265,11 @@ fn lines_of(tree: &Html) -> Vec<HtmlLine> {
                         lines.gap();
                     }
                     "pre" => preformatted = preformatted.saturating_sub(1),
-                    "p" | "ul" | "ol" | "table" | "h1" | "h2" | "h3" | "h4" => lines.gap(),
+                    "ul" | "ol" => {
+                        lines.lists.pop();
+                        lines.gap();
+                    }
+                    "p" | "table" | "h1" | "h2" | "h3" | "h4" => lines.gap(),
                     "a" => link(&mut lines, element.attr("href")),
                     _ => {}
                 }
@@ -295,7 +303,8 @@ fn link(lines: &mut Lines, href: Option<&str>) {
         return;
     };
     let bare = href.trim_end_matches('/');
-    if href.len() <= 500 && !lines.text.is_empty() && !lines.text.contains(bare) && !bare.ends_with(lines.text.trim()) {
+    let said = lines.text.get(lines.link_at..).unwrap_or_default().trim();
+    if href.len() <= 500 && !said.is_empty() && !said.contains(bare) && !bare.ends_with(said) {
         lines.text.push_str(&format!(" <{href}>"));
     }
 }
@@ -331,13 +340,14 @@ pub fn to_text(html: &str) -> String {
 /// A line with its quote marks.
 #[must_use]
 pub fn quoted(words: &str, depth: usize) -> String {
-    if depth == 0 { words.to_owned() } else { format!("{} {words}", ">".repeat(depth)).trim_end().to_owned() }
+    let marks = ">".repeat(depth.min(QUOTE_MARKS_MAX));
+    if depth == 0 { words.to_owned() } else { format!("{marks} {words}").trim_end().to_owned() }
 }
 
 /// What others may get of a fragment: no scripts, forms, ids, classes, hiding styles or remote images.
 #[must_use]
 pub fn clean(fragment: &str) -> String {
-    if fragment.len() > HTML_BYTES_MAX || depth(fragment) > HTML_DEPTH_MAX {
+    if fragment.len() > HTML_BYTES_MAX || !nesting::is_bounded(fragment) {
         return from_text(&text::body(&mail_parser::decoders::html::html_to_text(fragment)));
     }
     ammonia::Builder::default()
@@ -381,61 +391,5 @@ pub fn from_text(words: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn visual_lines_and_quotes() {
-        let text = to_text(
-            "<p>Hello<br>you</p><blockquote><p>old &amp; gone</p><blockquote>older</blockquote></blockquote><div>bye</div>",
-        );
-        assert_eq!(
-            text,
-            "Hello\nyou\n\n> old & gone\n>\n>> older\n>\n\nbye".replace(">\n>> older\n>\n\n", ">\n>> older\n>\n")
-        );
-    }
-
-    #[test]
-    fn t32_hidden_words_are_not_seen() {
-        for style in ["display:none", "DISPLAY: none !important", "visibility: hidden", "font-size:0", "opacity:0"] {
-            let text = to_text(&format!("<p>seen</p><div style=\"{style}\"><b>unseen</b></div>"));
-            assert_eq!(text, "seen", "{style}");
-        }
-        assert_eq!(to_text("<style>p{}</style><script>x</script><p>seen</p><!-- no -->"), "seen");
-    }
-
-    #[test]
-    fn kept_lines_leave_without_the_others() {
-        let Some(body) =
-            parse("<div>my <b>words</b></div><div style='display:none'>no</div><blockquote>theirs</blockquote>")
-        else {
-            panic!("not parsed");
-        };
-        let keep: Vec<bool> = body.lines().iter().map(|l| l.depth == 0 && !l.text.is_empty()).collect();
-        assert_eq!(body.keep(&keep), "<div>my <b>words</b></div>");
-    }
-
-    #[test]
-    fn what_others_get_is_clean() {
-        let dirty = "<p class=x id=y onclick=z style='position:fixed'>hi<img src=http://e.example/p.gif><img src=cid:a><script>x</script>\
-                     <a href='javascript:x'>a</a><form><input></form></p>";
-        let clean = clean(dirty);
-        for bad in ["class", "id=", "onclick", "style", "http://e", "script", "<form", "<input"] {
-            assert!(!clean.contains(bad), "{bad} in {clean}");
-        }
-        assert!(clean.contains("cid:a"));
-    }
-
-    #[test]
-    fn depth_bombs_are_not_parsed() {
-        let bomb = "<div>".repeat(50_000);
-        assert!(parse(&bomb).is_none());
-        assert!(to_text(&format!("{bomb}hello")).contains("hello"));
-        assert!(parse(&"<p>line".repeat(5_000)).is_some());
-    }
-
-    #[test]
-    fn words_become_html() {
-        assert_eq!(from_text("a <b>\n> q\nc"), "<div>a &lt;b&gt;<br>\n<blockquote>q<br>\n</blockquote>c<br>\n</div>");
-    }
-}
+#[path = "html/tests.rs"]
+mod tests;

@@ -5,6 +5,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::text::is_hidden;
+
 /// Octets of an id; longer ones do not fit a line (RFC 5322 section 2.1.1).
 const BYTES_MAX: usize = 990;
 
@@ -23,7 +25,7 @@ impl MessageId {
         let good = !left.is_empty()
             && !right.is_empty()
             && inner.len() <= BYTES_MAX
-            && !inner.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>'));
+            && !inner.chars().any(|c| c.is_whitespace() || is_hidden(c) || matches!(c, '<' | '>'));
         good.then(|| MessageId(format!("<{inner}>")))
     }
 
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn r10_an_empty_or_malformed_id_is_none() {
-        for text in ["", "<>", "< >", "<a@>", "<@b>", "a b@c", "nothing", "<a@b c>"] {
+        for text in ["", "<>", "< >", "<a@>", "<@b>", "a b@c", "nothing", "<a@b c>", "<a\u{202e}@b>"] {
             assert_eq!(MessageId::parse(text), None, "{text:?}");
         }
     }

@@ -7,14 +7,21 @@
 //! Never     fails, waits, tells the time, or knows a case. Date, ids and boundaries are given.
 
 pub mod address;
+pub mod edit;
+pub mod forward;
 pub mod html;
+pub mod layers;
+pub mod links;
 pub mod message_id;
 pub mod nature;
+pub mod phrases;
 pub mod read;
 pub mod references;
 pub mod render;
 pub mod reply;
 pub mod report;
+pub mod runs;
+pub mod secrets;
 pub mod text;
 pub mod verdict;
 
@@ -53,6 +60,8 @@ pub struct Attachment {
 pub struct Incoming {
     /// Mailboxes of all From fields, in order; more than one is a defect (RFC 5322 section 3.6.2).
     pub from: Vec<NameAddr>,
+    /// What From says, addresses and all; for mail whose From holds no address.
+    pub from_words: String,
     /// Sender, if given.
     pub sender: Option<NameAddr>,
     /// Reply-To addresses.
@@ -106,6 +115,8 @@ pub struct Incoming {
     pub content_hash: [u8; 32],
     /// Spam as our own server marked it (X-Spam-Flag: YES and the like).
     pub spam: bool,
+    /// What whoever reads this mail must know of it: what was cut, what is signed or encrypted.
+    pub remarks: Vec<String>,
     /// What was wrong with the bytes, in words.
     pub defects: Vec<String>,
 }
@@ -114,6 +125,19 @@ impl Incoming {
     /// The one author: the first mailbox of the first From field, if there is one.
     pub fn author(&self) -> Option<&NameAddr> {
         self.from.first()
+    }
+
+    /// Who wrote it, as a person would say: the author; where From holds no address, Sender, the one Reply-To (R20), or the
+    /// bare word of From. Display name and address; nothing is decided by it.
+    #[must_use]
+    pub fn shown_author(&self) -> Option<(String, String)> {
+        let reply_to = (self.reply_to.len() == 1).then(|| self.reply_to.first()).flatten();
+        if let Some(known) = self.author().or(self.sender.as_ref()).or(reply_to) {
+            return Some((known.name.clone(), known.address.to_string()));
+        }
+        let (name, bare) = self.from_words.rsplit_once('<').unwrap_or(("", &self.from_words));
+        let bare = bare.split(['>', '(']).next().unwrap_or_default().trim();
+        (!bare.is_empty()).then(|| (name.trim().to_owned(), bare.to_owned()))
     }
 
     /// All addresses that say to whom this mail went, in the order of R10: To, Cc, then the delivery fields.

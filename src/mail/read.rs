@@ -5,48 +5,48 @@
 //! Never     fails: whatever the bytes are, there is an `Incoming`, and its defects say what was wrong.
 
 mod body;
+mod bounds;
+mod charset;
+mod header;
+mod names;
+mod parts;
+mod tnef;
+mod uuencode;
 mod words;
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use mail_parser::{
-    Address as Parsed, Header, HeaderForm, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
-};
+use mail_parser::{Message, MessageParser};
 use sha2::{Digest, Sha256};
 
 use body::{body, capped};
+use header::Fields;
 
 use super::nature::{Facts, classify, is_by_words};
-use super::verdict::TraceField;
-use super::{Address, Attachment, Incoming, MessageId, NameAddr, Nature, ReturnPath, report, text};
-use crate::limits::{ADDRESSES_MAX, HEADER_FIELDS_MAX, NESTED_MESSAGES_MAX, PARTS_MAX, REFERENCES_MAX};
-
-/// Announcements of a message inside a message; the parser goes down into each, on the stack.
-fn is_nested_too_deep(raw: &[u8]) -> bool {
-    let announces = |window: &[u8]| {
-        window.eq_ignore_ascii_case(b"message/rfc822") || window.eq_ignore_ascii_case(b"message/global")
-    };
-    raw.windows(14)
-        .filter(|w| matches!(w.first(), Some(b'm' | b'M')) && announces(w))
-        .nth(NESTED_MESSAGES_MAX)
-        .is_some()
-}
+use super::{Incoming, MessageId, Nature, ReturnPath, report, text};
+use crate::limits::{HEADER_FIELDS_MAX, PARTS_MAX};
 
 /// Reads a mail.
 #[must_use]
 pub fn read(raw: &[u8]) -> Incoming {
-    if is_nested_too_deep(raw) {
-        return unreadable(raw, "it holds more messages inside messages than can be read");
-    }
-    let raw = from_first_field(raw);
-    let parsed = catch_unwind(AssertUnwindSafe(|| MessageParser::default().parse(raw).map(|m| incoming(raw, &m))));
-    match parsed {
+    let bounded = bounds::bounded(from_first_field(raw));
+    let raw = &*bounded.raw;
+    let parsed = catch_unwind(AssertUnwindSafe(|| {
+        let parser = MessageParser::default();
+        let message = if bounded.header_only { parser.parse_headers(raw) } else { parser.parse(raw) };
+        message.map(|m| incoming(raw, &m, &bounded.remarks))
+    }));
+    let mut mail = match parsed {
         Ok(Some(mail)) => mail,
         Ok(None) => unreadable(raw, "it has no header that can be read"),
         Err(_) => unreadable(raw, "the parser failed on it"),
+    };
+    if bounded.header_only {
+        let body = bounds::body(raw);
+        mail.text = capped(&text::body(&String::from_utf8_lossy(body)));
+        mail.content_hash = Sha256::digest([mail.content_hash.as_slice(), body].concat()).into();
     }
+    mail
 }
 
 /// Without empty lines before the header; if no header follows them, they are the end of an empty one.
@@ -67,6 +67,7 @@ fn unreadable(raw: &[u8], defect: &str) -> Incoming {
     let words = capped(&text::body(&String::from_utf8_lossy(raw)));
     Incoming {
         from: Vec::new(),
+        from_words: String::new(),
         sender: None,
         reply_to: Vec::new(),
         to: Vec::new(),
@@ -93,97 +94,74 @@ fn unreadable(raw: &[u8], defect: &str) -> Incoming {
         received_count: 0,
         content_hash: Sha256::digest(raw).into(),
         spam: false,
+        remarks: Vec::new(),
         defects: vec![defect.to_owned()],
     }
 }
 
-/// The header as text: name in lower case, raw value unfolded, in order.
-struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    fn of(raw: &[u8], headers: &[Header<'_>]) -> Self {
-        let list = headers
-            .iter()
-            .take(HEADER_FIELDS_MAX)
-            .map(|header| {
-                let range =
-                    usize::try_from(header.offset_start).unwrap_or(0)..usize::try_from(header.offset_end).unwrap_or(0);
-                let value = String::from_utf8_lossy(raw.get(range).unwrap_or_default());
-                (header.name().to_ascii_lowercase(), text::field(&value))
-            })
-            .collect();
-        Fields(list)
-    }
-
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
-    }
-
-    fn first<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.all(name).next()
-    }
-}
-
-fn incoming(raw: &[u8], message: &Message<'_>) -> Incoming {
+fn incoming(raw: &[u8], message: &Message<'_>, cut: &[String]) -> Incoming {
     let fields = Fields::of(raw, message.headers());
-    let mut defects = defects(message, &fields);
-    let mut from = addresses(message, "From");
+    let mut defects = defects(&fields);
+    let mut from = header::addresses(message, "From");
     if from.is_empty() {
-        from.extend(fields.first("from").and_then(loose_address));
+        from.extend(fields.first("from").and_then(header::loose_address));
     }
-    let body = body(message, raw, &mut defects);
-    let attachments = attachments(message);
-    let report = report::read(message, &fields_text(&fields), &body.text);
-    let subject = subject(message);
-    let return_path = return_path(&fields);
+    let mut parts = parts::parts(message, raw);
+    let body = body(message, raw, &mut parts, &mut defects);
+    let report = report::read(message, &fields.text(), &body.text);
+    let subject = header::subject(message);
+    let return_path = header::return_path(&fields);
     let facts = Facts {
         fields: &fields.0,
         subject: &subject,
         from: from.first().map(|f| &f.address),
         null_return_path: return_path == Some(ReturnPath::Null),
-        content_type: &content_type(message.root_part()),
-        part_types: &message.parts.iter().take(PARTS_MAX).map(part_facts).collect::<Vec<_>>(),
+        content_type: &parts::content_type(message.root_part()),
+        part_types: &message.parts.iter().take(PARTS_MAX).map(parts::facts).collect::<Vec<_>>(),
         report: report.as_ref(),
         text: &body.text,
     };
     let (nature, nature_by_words) = (classify(&facts), is_by_words(&facts));
     Incoming {
-        sender: addresses(message, "Sender").into_iter().next(),
-        reply_to: addresses(message, "Reply-To"),
-        to: addresses(message, "To"),
-        cc: addresses(message, "Cc"),
-        original_from: addresses(message, "X-Original-From").into_iter().next(),
-        delivered_to: delivered_to(message, &fields),
+        sender: header::addresses(message, "Sender").into_iter().next(),
+        reply_to: header::addresses(message, "Reply-To"),
+        to: header::addresses(message, "To"),
+        cc: header::addresses(message, "Cc"),
+        original_from: header::addresses(message, "X-Original-From").into_iter().next(),
+        delivered_to: header::delivered_to(message, &fields),
         return_path,
         date_ms: message.date().map(|d| d.to_timestamp().saturating_mul(1000)),
         message_id: fields.first("message-id").and_then(MessageId::parse),
-        in_reply_to: ids(&fields, "in-reply-to"),
-        references: ids(&fields, "references"),
+        in_reply_to: header::ids(&fields, "in-reply-to"),
+        references: header::ids(&fields, "references"),
         nature,
         nature_by_words,
         flowed: body.flowed,
         html: body.html,
         report,
-        trace: trace(&fields),
-        suppress: suppress(&fields),
+        trace: header::trace(&fields),
+        suppress: header::suppress(&fields),
         thread_topic: fields.first("thread-topic").map(str::to_owned).filter(|t| !t.is_empty()),
         thread_index: fields.first("thread-index").map(str::to_owned).filter(|t| !t.is_empty()),
         received_count: fields.all("received").count(),
-        content_hash: content_hash(message, &fields),
-        spam: is_spam(&fields),
+        content_hash: parts::content_hash(message, &fields),
+        spam: header::is_spam(&fields),
+        from_words: fields.first("from").map(text::header).unwrap_or_default(),
         text: body.text,
         from,
         subject,
-        attachments,
+        remarks: cut.iter().cloned().chain(too_many_fields(message)).chain(parts.remarks).collect(),
+        attachments: parts.attachments,
         defects,
     }
 }
 
-fn fields_text(fields: &Fields) -> String {
-    fields.0.iter().map(|(n, v)| format!("{n}: {v}\n")).collect()
+fn too_many_fields(message: &Message<'_>) -> Option<String> {
+    (message.headers().len() > HEADER_FIELDS_MAX)
+        .then(|| format!("it has more than {HEADER_FIELDS_MAX} header fields; the rest was not read"))
 }
 
-fn defects(message: &Message<'_>, fields: &Fields) -> Vec<String> {
+fn defects(fields: &Fields) -> Vec<String> {
     let mut defects = Vec::new();
     for name in ["from", "sender", "reply-to", "to", "cc", "subject", "date", "message-id"] {
         if fields.all(name).count() > 1 {
@@ -195,207 +173,7 @@ fn defects(message: &Message<'_>, fields: &Fields) -> Vec<String> {
             defects.push(format!("no {name} field"));
         }
     }
-    if message.headers().len() > HEADER_FIELDS_MAX {
-        defects.push(format!("more than {HEADER_FIELDS_MAX} header fields; the rest was not read"));
-    }
-    if message.parts.len() > PARTS_MAX {
-        defects.push(format!("more than {PARTS_MAX} parts; the rest was not read"));
-    }
     defects
-}
-
-fn subject(message: &Message<'_>) -> String {
-    let decoded = message.subject().unwrap_or_default();
-    let rejoined =
-        decoded.contains('\u{fffd}').then(|| message.header_raw("Subject").and_then(words::decoded)).flatten();
-    text::header(rejoined.as_deref().unwrap_or(decoded))
-}
-
-/// Mailboxes of all fields of this name, groups flattened.
-fn addresses(message: &Message<'_>, name: &'static str) -> Vec<NameAddr> {
-    let mut found: Vec<NameAddr> = Vec::new();
-    for value in message.header_as(name, HeaderForm::Addresses) {
-        let HeaderValue::Address(parsed) = value else {
-            continue;
-        };
-        collect(&parsed, &mut found);
-    }
-    found
-}
-
-/// The one address in a field that is not written as one: `Jane Doe jane@mail.example`, `jane@mail(home).example`.
-fn loose_address(value: &str) -> Option<NameAddr> {
-    let bare: String = value
-        .split('(')
-        .enumerate()
-        .filter_map(
-            |(i, piece)| if i == 0 { Some(piece) } else { piece.split_once(')').map(|(_, rest)| rest.trim_start()) },
-        )
-        .collect();
-    let bare = bare.replace(". ", ".").replace('"', "");
-    let word =
-        bare.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';')).find(|w| w.contains('@'))?;
-    let address = Address::parse(word)?;
-    let name = bare.split(word).next().unwrap_or_default();
-    Some(NameAddr::new(name.trim_matches(|c: char| c.is_whitespace() || c == '<'), address))
-}
-
-fn collect(parsed: &Parsed<'_>, found: &mut Vec<NameAddr>) {
-    for addr in parsed.iter().take(ADDRESSES_MAX.saturating_sub(found.len())) {
-        let address = addr.address().or(addr.name()).and_then(|a| Address::parse(&text::header(a)));
-        if let Some(address) = address {
-            let name = addr.name().filter(|n| *n != addr.address().unwrap_or_default()).unwrap_or_default();
-            found.push(NameAddr::new(name, address));
-        }
-    }
-}
-
-fn delivered_to(message: &Message<'_>, fields: &Fields) -> Vec<Address> {
-    let mut found = Vec::new();
-    for (name, _) in &fields.0 {
-        let known = match name.as_str() {
-            "delivered-to" => "Delivered-To",
-            "x-original-to" => "X-Original-To",
-            "envelope-to" => "Envelope-To",
-            "x-envelope-to" => "X-Envelope-To",
-            _ => continue,
-        };
-        for one in addresses(message, known) {
-            if !found.contains(&one.address) {
-                found.push(one.address);
-            }
-        }
-    }
-    found
-}
-
-fn return_path(fields: &Fields) -> Option<ReturnPath> {
-    let value = fields.first("return-path")?.trim();
-    let inner = value.trim_start_matches('<').trim_end_matches('>').trim();
-    if inner.is_empty() {
-        return Some(ReturnPath::Null);
-    }
-    Address::parse(inner).map(ReturnPath::Address)
-}
-
-fn ids(fields: &Fields, name: &str) -> Vec<MessageId> {
-    let mut ids: Vec<MessageId> = fields.all(name).flat_map(|value| MessageId::scan(&plain(value))).collect();
-    if ids.len() > REFERENCES_MAX {
-        let half = REFERENCES_MAX / 2;
-        let tail = ids.split_off(ids.len().saturating_sub(half));
-        ids.truncate(half);
-        ids.extend(tail);
-    }
-    ids
-}
-
-/// Python's email package (seen with 3.11, 2026) writes ids that are too long for a line as encoded words, which RFC 2047
-/// section 5 forbids.
-fn plain(value: &str) -> Cow<'_, str> {
-    if !value.contains("=?") {
-        return Cow::Borrowed(value);
-    }
-    let field = format!("Subject: {value}\r\n\r\n");
-    let decoded = MessageParser::default().parse_headers(field.as_bytes()).and_then(|m| m.subject().map(str::to_owned));
-    decoded.map_or(Cow::Borrowed(value), Cow::Owned)
-}
-
-fn trace(fields: &Fields) -> Vec<TraceField> {
-    fields
-        .0
-        .iter()
-        .filter_map(|(name, value)| match name.as_str() {
-            "received" => Some(TraceField::Received(value.clone())),
-            "authentication-results" => Some(TraceField::AuthenticationResults(value.clone())),
-            "x-ms-exchange-organization-authas" => Some(TraceField::AuthAs(value.clone())),
-            "arc-seal" => Some(TraceField::ArcSeal(value.clone())),
-            "arc-authentication-results" => Some(TraceField::ArcResults(value.clone())),
-            _ => None,
-        })
-        .collect()
-}
-
-fn suppress(fields: &Fields) -> Vec<String> {
-    fields
-        .all("x-auto-response-suppress")
-        .flat_map(|v| v.split(','))
-        .map(|word| word.trim().to_ascii_lowercase())
-        .filter(|word| !word.is_empty())
-        .collect()
-}
-
-fn is_spam(fields: &Fields) -> bool {
-    let says_yes =
-        |name: &'static str| fields.first(name).is_some_and(|v| v.trim().to_ascii_lowercase().starts_with("yes"));
-    says_yes("x-spam-flag") || says_yes("x-spam-status") || says_yes("x-spam")
-}
-
-fn content_type(part: &MessagePart<'_>) -> String {
-    part.content_type().map_or_else(String::new, |t| {
-        let kind = format!("{}/{}", t.ctype(), t.subtype().unwrap_or_default()).to_ascii_lowercase();
-        let attribute = |name: &str| t.attribute(name).map(|v| format!("; {name}={}", v.to_ascii_lowercase()));
-        format!("{kind}{}{}", attribute("report-type").unwrap_or_default(), attribute("method").unwrap_or_default())
-    })
-}
-
-fn part_facts(part: &MessagePart<'_>) -> (String, String) {
-    let disposition = part.content_disposition().map(|d| d.ctype().to_ascii_lowercase()).unwrap_or_default();
-    (content_type(part), disposition)
-}
-
-fn attachments(message: &Message<'_>) -> Vec<Attachment> {
-    message
-        .attachments
-        .iter()
-        .take(PARTS_MAX)
-        .filter_map(|id| message.parts.get(usize::try_from(*id).ok()?))
-        .map(attachment)
-        .collect()
-}
-
-fn attachment(part: &MessagePart<'_>) -> Attachment {
-    let content_id = part.content_id().map(|id| text::header(id.trim_matches(['<', '>'])));
-    let declared = text::file_name(part.attachment_name().unwrap_or_default());
-    let nested = matches!(part.body, PartType::Message(_));
-    let media_type = part.content_type().map_or_else(
-        || "application/octet-stream".to_owned(),
-        |t| text::header(&format!("{}/{}", t.ctype(), t.subtype().unwrap_or("octet-stream"))).to_ascii_lowercase(),
-    );
-    let name = if nested && declared.is_empty() {
-        let subject = part.message().map(subject).map(|s| text::file_name(&s)).unwrap_or_default();
-        if subject.is_empty() { "message.eml".to_owned() } else { format!("{subject}.eml") }
-    } else {
-        declared
-    };
-    let inline = part.content_disposition().is_none_or(|d| !d.is_attachment()) && content_id.is_some();
-    let content: Arc<[u8]> = match &part.body {
-        PartType::Message(inner) => inner.raw_message().into(),
-        _ => part.contents().into(),
-    };
-    Attachment { name, media_type, content_id, inline, content }
-}
-
-/// What the author wrote: named fields and decoded parts; trace fields, transfer encodings and line ends apart.
-fn content_hash(message: &Message<'_>, fields: &Fields) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for name in ["from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references"] {
-        for value in fields.all(name) {
-            hash.update(name);
-            hash.update([0]);
-            hash.update(value);
-            hash.update([0]);
-        }
-    }
-    for part in message.parts.iter().take(PARTS_MAX) {
-        hash.update([1]);
-        match &part.body {
-            PartType::Text(words) | PartType::Html(words) => hash.update(words.replace("\r\n", "\n").trim_end()),
-            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => hash.update(bytes),
-            PartType::Message(inner) => hash.update(inner.raw_message()),
-            PartType::Multipart(parts) => hash.update(parts.len().to_le_bytes()),
-        }
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]

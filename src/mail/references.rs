@@ -37,7 +37,7 @@ const REPLY: [&str; 27] = [
 ];
 
 /// Words that mean "forwarded".
-const FORWARD: [&str; 18] = [
+const FORWARD: [&str; 20] = [
     "fwd",
     "fw",
     "wg",
@@ -55,6 +55,8 @@ const FORWARD: [&str; 18] = [
     "转发",
     "轉寄",
     "転送",
+    "轉發",
+    "전달",
     "vs",
 ];
 
@@ -96,6 +98,69 @@ pub fn without_reply_prefixes(subject: &str) -> &str {
     rest
 }
 
+/// A subject without its forward prefixes, and without the brackets of `[Fwd: …]`.
+#[must_use]
+pub fn without_forward_prefixes(subject: &str) -> &str {
+    let subject = subject.trim();
+    let inner = subject.strip_prefix('[').and_then(|s| s.strip_suffix(']')).filter(|s| forwarded(s).is_some());
+    let mut rest = inner.unwrap_or(subject);
+    while let Some(shorter) = forwarded(rest) {
+        rest = shorter;
+    }
+    rest
+}
+
+fn forwarded(subject: &str) -> Option<&str> {
+    without_prefix(subject, &FORWARD)
+}
+
+/// Does the subject begin with a prefix that means "answer", and nothing else?
+#[must_use]
+pub fn is_answer(subject: &str) -> bool {
+    let subject = subject.trim();
+    without_prefix(subject, &REPLY).is_some() && forwarded(subject).is_none()
+}
+
+/// Does it begin with one that means either, by the language?
+#[must_use]
+pub fn is_answer_or_forward(subject: &str) -> bool {
+    let subject = subject.trim();
+    without_prefix(subject, &REPLY).is_some() && forwarded(subject).is_some()
+}
+
+/// Does the subject say that its sender forwards a mail? An answer to a forwarded one (`Re: Fwd:`) does not.
+#[must_use]
+pub fn is_forward(subject: &str) -> bool {
+    let subject = subject.trim().trim_start_matches('[');
+    forwarded(subject).is_some() && without_prefix(subject, &REPLY).is_none()
+}
+
+/// A subject without what a provider puts before it (`[intake] strip_subject`, R44), before or after answer prefixes.
+#[must_use]
+pub fn without_external(subject: &str, prefixes: &[String]) -> String {
+    let mut kept = String::new();
+    let mut rest = subject.trim();
+    loop {
+        let external = prefixes.iter().filter(|p| !p.trim().is_empty()).find_map(|p| strip_case(rest, p.trim()));
+        if let Some(shorter) = external {
+            rest = shorter.trim_start();
+        } else if let Some(shorter) = without_prefix(rest, &REPLY).or_else(|| without_prefix(rest, &FORWARD)) {
+            kept.push_str(rest.strip_suffix(shorter).unwrap_or_default());
+            rest = shorter;
+        } else {
+            break;
+        }
+    }
+    kept.push_str(rest);
+    kept.trim().to_owned()
+}
+
+/// Without this beginning, whatever the letter case.
+fn strip_case<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(start.len())?;
+    (head.to_lowercase() == start.to_lowercase()).then_some(rest)
+}
+
 /// `Re:`, `RE[2]:`, `AW :`, `回复：`.
 fn without_prefix<'a>(subject: &'a str, words: &[&str]) -> Option<&'a str> {
     let (head, rest) = subject.split_once([':', '：'])?;
@@ -105,7 +170,8 @@ fn without_prefix<'a>(subject: &'a str, words: &[&str]) -> Option<&'a str> {
         Some(_) => return None,
         None => head.trim_end_matches(|c: char| c.is_ascii_digit()),
     };
-    let head = head.trim().to_lowercase();
+    // the lower case of the Turkish İ is an i with a dot above
+    let head = head.trim().to_lowercase().replace('\u{307}', "");
     words.contains(&head.as_str()).then(|| rest.trim_start())
 }
 
@@ -142,6 +208,26 @@ mod tests {
         assert_eq!(reply_subject("Re: Fwd: [list] Hello"), "Re: Fwd: [list] Hello");
         assert_eq!(base_subject("Re: Fwd: [list] Hello"), "[list] Hello");
         assert_eq!(reply_subject("Order 5: late"), "Re: Order 5: late");
+    }
+
+    #[test]
+    fn forwards_and_external_prefixes() {
+        for (subject, forwards) in
+            [("Fwd: x", true), ("WG: x", true), ("TR : x", true), ("Re: Fwd: x", false), ("x", false), ("VS: x", false)]
+        {
+            assert_eq!(is_forward(subject), forwards, "{subject}");
+        }
+        let external = ["[EXTERNAL]".to_owned(), "EXT:".to_owned(), String::new()];
+        for (subject, kept) in [
+            ("[EXTERNAL] Order", "Order"),
+            ("[External] Re: [EXTERNAL] Order", "Re: Order"),
+            ("EXT: AW: EXT: [EXTERNAL] Order [EXTERNAL]", "AW: Order [EXTERNAL]"),
+            ("Re: Order", "Re: Order"),
+            ("[EXTERNAL]", ""),
+        ] {
+            assert_eq!(without_external(subject, &external), kept, "{subject}");
+        }
+        assert_eq!(without_external("ä", &["abc".to_owned()]), "ä");
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
         .from(mailbox(&draft.from)?)
         .date(UNIX_EPOCH + Duration::from_millis(u64::try_from(draft.date_ms).unwrap_or(0)))
         .message_id(Some(draft.message_id.as_str().to_owned()))
-        .subject(text::header(&draft.subject));
+        .subject(unencoded(&draft.subject));
     for to in &draft.to {
         message = message.to(mailbox(to)?);
     }
@@ -132,17 +132,22 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
     }
     for (name, value) in &draft.headers {
         let name = HeaderName::new_from_ascii((*name).to_owned()).map_err(|e| format!("header name {name}: {e}"))?;
-        message = message.raw_header(HeaderValue::new(name, text::header(value)));
+        message = message.raw_header(HeaderValue::new(name, unencoded(value)));
     }
     let seed = draft.message_id.left().replace('.', "_");
     let whole = message.multipart(body(draft, &seed)).map_err(|e| format!("build the message: {e}"))?.formatted();
     Ok(cut_at_placeholders(&whole, &draft.parts, &seed))
 }
 
+/// Header text that nobody decodes: what looks like an encoded word (RFC 2047) is words that somebody typed.
+fn unencoded(words: &str) -> String {
+    text::writable(words).replace("=?", "= ?")
+}
+
 fn mailbox(address: &NameAddr) -> Result<Mailbox, String> {
     let email = lettre::Address::new(address.address.local(), address.address.domain())
         .map_err(|e| format!("address {}: {e}", address.address))?;
-    let name = text::header(&address.name);
+    let name = unencoded(&address.name);
     Ok(Mailbox::new((!name.is_empty()).then_some(name), email))
 }
 
@@ -233,4 +238,15 @@ fn cut_at_placeholders(whole: &[u8], parts: &[Part], seed: &str) -> Rendered {
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len().max(1)).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_look_encoded_stay_words() {
+        assert_eq!(unencoded("=?utf-8?q?=0D=0AX:_y?= x"), "= ?utf-8?q?=0D=0AX:_y?= x");
+        assert_eq!(unencoded("a =b?\r\nc"), "a =b? c");
+    }
 }

@@ -6,17 +6,19 @@
 //! Never     trusts names of HTML elements; where an agent's words and ours cannot be told apart it says so
 //!           ([`Reading::doubtful`]); where a customer's are in doubt it keeps them.
 
-mod frames;
+mod banner;
+pub(super) mod frames;
 pub mod known;
-pub mod lines;
+pub(super) mod lines;
 mod signature;
-mod vocabulary;
+pub(super) mod vocabulary;
 
 use super::html::{self, HtmlBody};
+use super::links;
 use crate::limits::REPLY_CHARS_MAX;
 
 use known::Shingles;
-use lines::{Class, Line, classify};
+use lines::{Class, Line, classify, mark_initials};
 
 /// The marker of our relays: nothing below it is sent. It does not begin with `-- ` (R43).
 pub const MARKER: &str = "=== yesreply: below this line nothing is sent to the customer ===";
@@ -34,17 +36,25 @@ const MARKER_WORD: &[u8] = b"yesreply";
 #[must_use]
 pub fn is_marker(line: &str) -> bool {
     // The word decides quickly; most lines do not have it.
-    let word = line.as_bytes().windows(MARKER_WORD.len()).any(|w| w.eq_ignore_ascii_case(MARKER_WORD));
-    word && super::text::fold(line).to_lowercase().contains(MARKER_CORE)
+    names_us(line) && super::text::fold(line).to_lowercase().contains(MARKER_CORE)
 }
 
-/// Texts that may be quoted.
+/// Does the word that begins the marker stand in this line?
+fn names_us(line: &str) -> bool {
+    line.as_bytes().windows(MARKER_WORD.len()).any(|w| w.eq_ignore_ascii_case(MARKER_WORD))
+}
+
+/// What is known of a mail before its words are read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
     /// Internal to agents: relays, notes. Never leaves.
     pub ours: &'a [&'a str],
     /// What the customer wrote or has received. May leave as a quote that is answered.
     pub shared: &'a [&'a str],
+    /// What a provider writes into mail from outside, `[intake] banner` (R44).
+    pub banners: &'a [&'a str],
+    /// The subject says that the mail forwards another: a customer's is kept with what it forwards.
+    pub forwarded: bool,
 }
 
 /// A reply, read.
@@ -83,15 +93,50 @@ pub fn read_agent(text: &str, html: Option<&str>, known: &Known<'_>) -> Reading 
     read(text, html, known, Manner::Agent)
 }
 
+/// Who reads, and what they know.
+#[derive(Debug)]
+struct Reader<'a> {
+    ours: Shingles,
+    shared: Shingles,
+    banners: &'a [&'a str],
+    forwarded: bool,
+    manner: Manner,
+}
+
+impl<'a> Reader<'a> {
+    fn new(known: &Known<'a>, manner: Manner) -> Self {
+        let (ours, shared) = (Shingles::of(known.ours), Shingles::of(known.shared));
+        Reader { ours, shared, banners: known.banners, forwarded: known.forwarded, manner }
+    }
+
+    /// Is this line one that we wrote, or a customer?
+    fn knows(&self, line: &str) -> bool {
+        self.ours.holds(line) || self.shared.holds(line)
+    }
+
+    /// Only agents have seen it.
+    fn is_internal(&self, line: &str) -> bool {
+        self.ours.holds(line) && !self.shared.holds(line)
+    }
+
+    /// Unknown lines below a frame are in doubt.
+    fn is_strict(&self) -> bool {
+        self.manner == Manner::Agent
+    }
+
+    fn keeps_forwarded(&self) -> bool {
+        self.forwarded && self.manner == Manner::Customer
+    }
+}
+
 fn read(text: &str, html: Option<&str>, known: &Known<'_>, manner: Manner) -> Reading {
     if text.len() > REPLY_CHARS_MAX {
         return too_long(text, manner);
     }
-    let ours = Shingles::of(known.ours);
-    let shared = Shingles::of(known.shared);
+    let reader = Reader::new(known, manner);
     match html.and_then(html::parse).filter(|body| body.lines().iter().any(|l| !l.text.is_empty())) {
-        Some(body) => from_html(&body, &ours, &shared, manner),
-        None => chosen(&plain_lines(text), &ours, &shared, manner).0,
+        Some(body) => from_html(&body, &reader),
+        None => chosen(&plain_lines(text), &reader).0,
     }
 }
 
@@ -107,64 +152,45 @@ fn too_long(text: &str, manner: Manner) -> Reading {
     }
 }
 
-fn from_html(body: &HtmlBody, ours: &Shingles, shared: &Shingles, manner: Manner) -> Reading {
-    let lines: Vec<Line> = body.lines().iter().map(|l| marked(&l.text, l.depth)).collect();
-    let (mut reading, keep) = chosen(&lines, ours, shared, manner);
+fn from_html(body: &HtmlBody, reader: &Reader<'_>) -> Reading {
+    let lines: Vec<Line> = body.lines().iter().map(|l| Line::of(&links::unwrapped(&l.text), l.depth)).collect();
+    let (mut reading, keep) = chosen(&lines, reader);
     reading.words_html = keep.map(|keep| body.keep(&keep));
     reading
 }
 
 /// Lines of plain text with their quote depth.
-fn plain_lines(text: &str) -> Vec<Line> {
-    text.split('\n').map(|line| marked(line, 0)).collect()
+pub(super) fn plain_lines(text: &str) -> Vec<Line> {
+    text.split('\n').map(|line| Line::of(&links::unwrapped(line), 0)).collect()
 }
 
-/// A line without its quote marks; some clients write them into HTML too.
-fn marked(line: &str, around: usize) -> Line {
-    let mut rest = line;
-    let mut depth = 0usize;
-    loop {
-        let unspaced = rest.strip_prefix(' ').filter(|_| depth > 0).unwrap_or(rest);
-        match unspaced.strip_prefix('>') {
-            Some(shorter) if depth < 50 => {
-                rest = shorter;
-                depth = depth.saturating_add(1);
-            }
-            _ => break,
-        }
-    }
-    let words = if depth > 0 { rest.strip_prefix(' ').unwrap_or(rest) } else { rest };
-    Line { text: words.to_owned(), depth: depth.saturating_add(around) }
+/// What the lines of a mail are, of which nothing is known.
+pub(super) fn classes_of(lines: &[Line]) -> Vec<Class> {
+    classify(lines, &Reader::new(&Known::default(), Manner::Customer))
 }
 
 /// The reading, and which lines of the body it keeps (`None` where a line was split: the HTML is made anew).
-fn chosen(lines: &[Line], ours: &Shingles, shared: &Shingles, manner: Manner) -> (Reading, Option<Vec<bool>>) {
-    let split = frames::split_glued_attributions(lines);
-    let whole = split.len() == lines.len();
-    let mut classes = classify(&split, ours, shared, manner == Manner::Agent);
-    if manner == Manner::Customer && classes.contains(&Class::Signature) && only_signature(&split, &classes) {
+fn chosen(lines: &[Line], reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
+    let mut split = frames::split_glued_attributions(lines);
+    mark_initials(&mut split);
+    let (banners, cut) = banner::take(&mut split, reader.banners);
+    let whole = split.len() == lines.len() && !cut;
+    let mut classes = classify(&split, reader);
+    if reader.manner == Manner::Customer && classes.contains(&Class::Signature) && only_signature(&split, &classes) {
         classes.iter_mut().filter(|c| **c == Class::Signature).for_each(|c| *c = Class::Words);
     }
-    let keep = selected(&split, &classes, ours, shared, manner);
-    let gather = |wanted: Class| -> String {
-        let found: Vec<&str> =
-            split.iter().zip(&classes).filter(|(_, c)| **c == wanted).map(|(l, _)| l.text.as_str()).collect();
-        found.join("\n").trim().to_owned()
-    };
-    let words: Vec<String> = split
-        .iter()
-        .zip(&keep)
-        .filter(|(_, keep)| **keep)
-        .map(|(line, _)| html::quoted(&line.text, line.depth))
-        .collect();
-    let quotes_ours =
-        split.iter().any(|line| ours.holds(&line.text) || shared.holds(&line.text) || is_marker(&line.text));
-    let doubtful = match manner {
-        Manner::Agent => split
-            .iter()
-            .zip(&classes)
-            .filter(|(line, class)| **class == Class::Doubtful && !line.text.trim().is_empty())
-            .map(|(line, _)| line.text.clone())
+    classes.iter_mut().zip(banners).filter(|(_, banner)| *banner).for_each(|(class, _)| *class = Class::Banner);
+    let keep = selected(&split, &classes, reader);
+    let of =
+        |wanted: Class| split.iter().zip(&classes).filter(move |(_, c)| **c == wanted).map(|(l, _)| l.text.as_str());
+    let gather = |wanted: Class| of(wanted).collect::<Vec<_>>().join("\n").trim().to_owned();
+    let words: Vec<String> =
+        split.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(line, _)| line.written()).collect();
+    let doubtful = match reader.manner {
+        Manner::Agent => of(Class::Doubtful)
+            .chain(of(Class::Words).filter(|text| links::has_opaque(text)))
+            .filter(|text| !text.trim().is_empty())
+            .map(str::to_owned)
             .collect(),
         Manner::Customer => Vec::new(),
     };
@@ -174,7 +200,7 @@ fn chosen(lines: &[Line], ours: &Shingles, shared: &Shingles, manner: Manner) ->
         quoted: gather(Class::Quote),
         signature: gather(Class::Signature),
         doubtful,
-        quotes_ours,
+        quotes_ours: split.iter().any(|line| reader.knows(&line.text) || is_marker(&line.text)),
     };
     (reading, whole.then_some(keep))
 }
@@ -195,7 +221,8 @@ fn squeezed(lines: &[String]) -> String {
 }
 
 /// Own words, and the quoted lines that interleaved answers belong to.
-fn selected(lines: &[Line], classes: &[Class], ours: &Shingles, shared: &Shingles, manner: Manner) -> Vec<bool> {
+fn selected(lines: &[Line], classes: &[Class], reader: &Reader<'_>) -> Vec<bool> {
+    let manner = reader.manner;
     let own = |index: usize| {
         let class = classes.get(index).copied().unwrap_or(Class::Quote);
         class == Class::Words || (class == Class::Doubtful && manner == Manner::Customer)
@@ -215,7 +242,11 @@ fn selected(lines: &[Line], classes: &[Class], ours: &Shingles, shared: &Shingle
             blocks.push((index, index));
         }
     }
-    if blocks.len() < 2 || (manner == Manner::Customer && closes(lines, classes, &blocks)) {
+    let answered = match blocks.as_slice() {
+        [(start, _)] => manner == Manner::Customer && picked_by_hand(lines, classes, *start),
+        _ => blocks.len() > 1,
+    };
+    if !answered || (manner == Manner::Customer && closes(lines, classes, &blocks)) {
         return keep;
     }
     let mut from = 0usize;
@@ -225,7 +256,7 @@ fn selected(lines: &[Line], classes: &[Class], ours: &Shingles, shared: &Shingle
             let text = lines.get(index).map(|l| l.text.as_str()).unwrap_or_default();
             let may = match manner {
                 Manner::Customer => true,
-                Manner::Agent => shared.holds(text) && !is_marker(text) && !only_internal(text, ours, shared),
+                Manner::Agent => reader.shared.holds(text) && !is_marker(text) && !reader.is_internal(text),
             };
             if class == Class::Quote
                 && may
@@ -237,6 +268,12 @@ fn selected(lines: &[Line], classes: &[Class], ours: &Shingles, shared: &Shingle
         from = end.saturating_add(1);
     }
     keep
+}
+
+/// Is what stands before the words a quote that nothing introduces? No client writes that: its author picked the lines.
+fn picked_by_hand(lines: &[Line], classes: &[Class], words_at: usize) -> bool {
+    let marked = classes.iter().take(words_at).all(|c| matches!(*c, Class::Quote | Class::Words));
+    marked && !(0..words_at).any(|index| frames::header_block(lines, index))
 }
 
 /// Nothing but what looks like a signature: it is what its author wanted to say.
@@ -252,10 +289,6 @@ fn closes(lines: &[Line], classes: &[Class], blocks: &[(usize, usize)]) -> bool 
     let framed = classes.iter().take(*below).skip(*above).any(|c| *c == Class::Frame);
     let last = lines.iter().take(end.saturating_add(1)).skip(*below);
     framed && last.map(|l| l.text.split_whitespace().count()).sum::<usize>() <= GREETING_WORDS_MAX
-}
-
-fn only_internal(text: &str, ours: &Shingles, shared: &Shingles) -> bool {
-    ours.holds(text) && !shared.holds(text)
 }
 
 impl Reading {
@@ -300,3 +333,11 @@ impl Reading {
 #[cfg(test)]
 #[path = "reply/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reply/client_tests.rs"]
+mod client_tests;
+
+#[cfg(test)]
+#[path = "reply/work_tests.rs"]
+mod work_tests;

@@ -5,8 +5,10 @@
 //! Never     says whether the report can be believed: that needs a token or a MAC (R63).
 
 mod failure;
+mod notification;
 mod prose;
 mod reason;
+mod vocabulary;
 
 use mail_parser::{Message, MimeHeaders, PartType};
 
@@ -176,15 +178,16 @@ pub fn read(message: &Message<'_>, head: &str, words: &str) -> Option<Report> {
             _ => {}
         }
     }
+    if kind.is_none()
+        && let Some(report) = notification::read(words)
+    {
+        return Some(report);
+    }
     match kind {
         Some(kind) => Some(structured(kind, &fields, &returned, head, words)),
-        None if failure::is_failure(head, words, &returned) && has_fields(words) => {
-            Some(structured(ReportKind::DeliveryStatus, words, &returned, head, words))
-        }
-        None if failure::is_failure(head, words, &returned) => {
-            Some(nested(message).unwrap_or_else(|| in_prose(head, words, &returned)))
-        }
-        None => None,
+        None if !failure::is_failure(head, words, &returned) => None,
+        None if has_fields(words) => Some(structured(ReportKind::DeliveryStatus, words, &returned, head, words)),
+        None => Some(nested(message).unwrap_or_else(|| in_prose(head, words, &returned))),
     }
 }
 
@@ -238,7 +241,10 @@ fn recipient(fields: &[(String, String)]) -> Option<ReportRecipient> {
     let said = diagnostic.clone().unwrap_or_default();
     let status = reason::status(get("status"), &said);
     let action = get("action").and_then(Action::from_word).unwrap_or_else(|| by_status(status.as_deref()));
-    let reason = reason::reason(&said, status.as_deref());
+    let mut reason = reason::reason(&said, status.as_deref());
+    if action == Action::Delayed && reason == Reason::Other && said.is_empty() {
+        reason = Reason::Expired;
+    }
     Some(ReportRecipient { recipient: Some(typed(named)), action, status, diagnostic, reason })
 }
 
@@ -365,6 +371,44 @@ mod tests {
         let rows: Vec<_> = report.recipients.iter().map(|r| (r.recipient.as_deref(), r.reason)).collect();
         let (jane, joe) = (Some("jane@mail.example"), Some("joe@mail.example"));
         assert_eq!(rows, [(jane, Reason::UserUnknown), (joe, Reason::MailboxFull)]);
+    }
+
+    #[test]
+    fn an_alias_and_what_it_stands_for_are_both_named() {
+        let mail = check(
+            "From: MAILER-DAEMON@mail.example\nSubject: Returned mail\n\n----- The following addresses had permanent fatal errors -----\n\
+             jane@inner.example\n    (expanded from: sales@mail.example)\n\n----- Transcript -----\n550 User unknown\n",
+        );
+        let rows = mail.report.map(|r| r.recipients).unwrap_or_default();
+        let named: Vec<_> = rows.iter().filter_map(|r| r.recipient.as_deref()).collect();
+        assert_eq!(named, ["jane@inner.example", "sales@mail.example"]);
+    }
+
+    #[test]
+    fn a_daemon_that_returns_a_mail_speaks_of_a_failure_in_any_language() {
+        let returned = "\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <x@shop.example>\n\nhello\n--b--\n";
+        let mail = check(&format!(
+            "From: MAILER-DAEMON@mail.example\nList-Id: <l.example>\nSubject: Nytt\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n\
+             Tyvärr.\n\n<jane@mail.example>:\n{returned}"
+        ));
+        assert_eq!(mail.nature, crate::mail::Nature::Bounce);
+        assert_eq!(mail.report.and_then(|r| r.original_message_id), MessageId::parse("<x@shop.example>"));
+    }
+
+    #[test]
+    fn what_a_broken_system_says_is_no_refusal() {
+        for (said, reason) in [
+            ("554 5.3.0 <j@x.example>: Recipient address rejected: Internal system error", Reason::Other),
+            ("452 4.4.5 Insufficient disk space; try again later", Reason::Other),
+            ("delivery temporarily suspended: host mx.example refused to talk to me: 421 too busy", Reason::Rejected),
+            // how Exchange Online says that it has no such recipient (2026)
+            ("550 5.4.1 Recipient address rejected: Access denied.", Reason::UserUnknown),
+            ("554 you've reached your daily relay quota", Reason::Rejected),
+            ("552 5.2.2 quota exceeded", Reason::MailboxFull),
+        ] {
+            let status = reason::status(None, said);
+            assert_eq!(reason::reason(said, status.as_deref()), reason, "{said}");
+        }
     }
 
     #[test]

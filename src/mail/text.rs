@@ -5,6 +5,8 @@
 
 /// Characters of one header text.
 const HEADER_CHARS_MAX: usize = 998;
+/// Octets of one word of a field that we write.
+const WORD_BYTES_MAX: usize = 900;
 /// Characters of a field that is not shown, like References.
 const FIELD_CHARS_MAX: usize = 65_536;
 /// Characters of a file name.
@@ -14,6 +16,27 @@ const FILE_NAME_CHARS_MAX: usize = 200;
 #[must_use]
 pub fn header(text: &str) -> String {
     one_line(text, HEADER_CHARS_MAX)
+}
+
+/// Text that may stand in a field that we write: no word is longer than a line may be (RFC 5322 section 2.1.1).
+#[must_use]
+pub fn writable(text: &str) -> String {
+    let mut out = String::new();
+    for word in header(text).split(' ') {
+        let mut length = 0usize;
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        for c in word.chars() {
+            length = length.saturating_add(c.len_utf8());
+            if length > WORD_BYTES_MAX {
+                out.push(' ');
+                length = c.len_utf8();
+            }
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// A whole field as it stands: lists of ids and traces are longer than what people read.
@@ -73,8 +96,19 @@ fn is_break(c: char) -> bool {
     matches!(c, '\r' | '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
+/// Is it a character that nobody sees: hidden ones, and joiners, which bodies keep since scripts and emoji need them?
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    is_hidden(c)
+        || matches!(
+            c,
+            '\u{200c}' | '\u{200d}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        )
+}
+
 /// Controls, bidi controls, byte order marks, tags: what changes how the rest looks, and is not seen itself.
-fn is_hidden(c: char) -> bool {
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
@@ -82,9 +116,34 @@ fn is_hidden(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// For logs: of each address only the domain.
+#[must_use]
+pub fn without_local_parts(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || "<>()[],;\"'".contains(c)) {
+        match word.rsplit_once('@') {
+            Some((_, domain)) => out.extend(["…@", domain]),
+            None => out.push_str(word),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_name_domains_only() {
+        for (said, logged) in [
+            ("550 5.1.1 <jane@shop.example>: unknown", "550 5.1.1 <…@shop.example>: unknown"),
+            ("to=a+b@c.example, b@d.example", "…@c.example, …@d.example"),
+            ("250 2.0.0 ok", "250 2.0.0 ok"),
+            ("@ and a@b@c.example", "…@ and …@c.example"),
+        ] {
+            assert_eq!(without_local_parts(said), logged);
+        }
+    }
 
     #[test]
     fn header_text_is_one_clean_line() {
@@ -98,6 +157,8 @@ mod tests {
             assert_eq!(header(dirty), clean);
         }
         assert_eq!(header(&"x".repeat(100_000)).len(), HEADER_CHARS_MAX);
+        assert!(writable(&"x".repeat(100_000)).split(' ').all(|word| word.len() <= WORD_BYTES_MAX));
+        assert_eq!(writable("a  b"), "a b");
     }
 
     #[test]

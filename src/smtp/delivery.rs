@@ -14,12 +14,15 @@ use crate::config::Account;
 use crate::config::file::OnUncertain;
 use crate::failpoint;
 use crate::flow::Flow;
+use crate::mail::text::without_local_parts;
 use crate::store::types::{Claimed, Settlement};
 
 const NOT_STORED: &str = "the end of a delivery could not be stored";
 
-/// A settlement that the store refuses is tried this often before the lease has to do it.
-const SETTLE_TRIES: u32 = 5;
+/// A settlement that the store refuses is tried this often, for as long as the lease lasts.
+const SETTLE_TRIES: u32 = 120;
+/// Longest wait between two of them.
+const SETTLE_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// What a delivery told about the account.
 #[derive(Debug)]
@@ -161,6 +164,10 @@ impl Delivery {
 
     async fn deliver(&mut self, relay: &mut Relay, mail: &Claimed, bytes: &[u8]) -> Result<String, Fault> {
         let flow = self.flow.clone();
+        let answer_timeout = match self.settings.answer_timeout {
+            longer if failpoint::fault("timeout_after_dot_60s") => longer.min(Duration::from_secs(60)),
+            configured => configured,
+        };
         let started = async {
             match flow.data_started(mail.id, mail.attempt).await {
                 Ok(started) => {
@@ -178,7 +185,7 @@ impl Delivery {
             }
         };
         tokio::select! {
-            done = relay.deliver(mail, bytes, self.settings.answer_timeout, started) => done,
+            done = relay.deliver(mail, bytes, answer_timeout, started) => done,
             _ = self.given_up.wait_for(|given_up| *given_up) => Err(Fault::Unknown("the daemon was stopped before the answer came".to_owned())),
         }
     }
@@ -235,41 +242,43 @@ impl Delivery {
 }
 
 fn log(mailbox: &str, mail: &Claimed, settlement: &Settlement) {
+    let id = mail.id;
     match settlement {
-        Settlement::Sent { .. } => tracing::info!(mailbox.name = mailbox, delivery.id = mail.id, "a mail was sent"),
-        Settlement::Retry { reply, .. } => tracing::info!(
-            mailbox.name = mailbox,
-            delivery.id = mail.id,
-            reply,
-            "a mail was not taken and is tried again"
-        ),
-        Settlement::Failed { reply, .. } => {
-            tracing::warn!(mailbox.name = mailbox, delivery.id = mail.id, reply, "a mail is undeliverable")
+        Settlement::Sent { .. } => tracing::info!(mailbox.name = mailbox, delivery.id = id, "a mail was sent"),
+        Settlement::Retry { reply, .. } => {
+            let reply = without_local_parts(reply);
+            tracing::info!(mailbox.name = mailbox, delivery.id = id, reply, "a mail was not taken and is tried again");
         }
-        Settlement::Uncertain { at_ms: Some(_), reply } => tracing::warn!(
-            mailbox.name = mailbox,
-            delivery.id = mail.id,
-            reply,
-            "nobody knows if the relay took a mail; it is sent once more"
-        ),
-        Settlement::Uncertain { at_ms: None, reply } => tracing::error!(
-            mailbox.name = mailbox,
-            delivery.id = mail.id,
-            reply,
-            "nobody knows if the relay took a mail; it is held: see yesreply outbox list"
-        ),
+        Settlement::Failed { reply, .. } => {
+            let reply = without_local_parts(reply);
+            tracing::warn!(mailbox.name = mailbox, delivery.id = id, reply, "a mail is undeliverable");
+        }
+        Settlement::Uncertain { at_ms, reply } => {
+            let reply = without_local_parts(reply);
+            if at_ms.is_some() {
+                let words = "nobody knows if the relay took a mail; it is sent once more";
+                tracing::warn!(mailbox.name = mailbox, delivery.id = id, reply, "{words}");
+            } else {
+                let words = "nobody knows if the relay took a mail; it is held: see yesreply outbox list";
+                tracing::error!(mailbox.name = mailbox, delivery.id = id, reply, "{words}");
+            }
+        }
         Settlement::Returned { .. } => {}
     }
 }
 
-/// Commits how an attempt ended. If the store refuses again and again, the lease ends it.
+/// Commits how an attempt ended. What the relay has answered is known here only, so it is tried until the store takes it; a
+/// row that was only put back is the writer's to put back later.
 pub(super) async fn settle(flow: &Flow, mail: &Claimed, settlement: Settlement) {
-    for tries in 0..SETTLE_TRIES {
+    let most = if matches!(settlement, Settlement::Returned { .. }) { 1 } else { SETTLE_TRIES };
+    for tries in 0..most {
         match flow.settle(mail.id, mail.attempt, settlement.clone()).await {
             Ok(()) => return,
             Err(error) => {
                 tracing::error!(delivery.id = mail.id, error = format!("{error:#}"), "{NOT_STORED}");
-                sleep(Duration::from_secs(1u64 << tries.min(4))).await;
+                if tries.saturating_add(1) < most {
+                    sleep(Duration::from_secs(1u64 << tries.min(4)).min(SETTLE_WAIT_MAX)).await;
+                }
             }
         }
     }

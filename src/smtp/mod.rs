@@ -21,6 +21,7 @@ use crate::config::file::OnUncertain;
 use crate::config::{Account, Config};
 use crate::flow::Flow;
 use crate::health::Beat;
+use crate::mail::text::without_local_parts;
 use crate::store::types::{Claimed, Settlement};
 
 use delivery::{Delivery, Idle, Landed, Settling, Told, settle};
@@ -301,7 +302,7 @@ impl Sender {
                 if self.state.as_deref() != Some(&reason) {
                     tracing::error!(
                         mailbox.name = self.account.mailbox,
-                        reason,
+                        reason = without_local_parts(&reason),
                         "the relay refuses us: nothing is sent for this mailbox until that is mended"
                     );
                     self.state = Some(reason.clone());
@@ -328,6 +329,7 @@ impl Sender {
         if reason.is_empty() {
             tracing::info!(mailbox.name = self.account.mailbox, host = self.account.smtp.host, "the relay takes mail");
         } else {
+            let reason = without_local_parts(&reason);
             tracing::warn!(mailbox.name = self.account.mailbox, reason, "mail cannot be sent and waits");
         }
         self.flow.account_state(&self.account.mailbox, "smtp", state, &reason).await;

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::retry::{Reply, Verb};
 use crate::config::Account;
 use crate::config::file::Tls;
+use crate::failpoint;
 use crate::store::types::Claimed;
 use crate::tls;
 
@@ -100,6 +101,10 @@ impl Relay {
     where
         F: Future<Output = bool>,
     {
+        if has_bare_line_end(bytes) {
+            let text = "5.6.0 a line of this mail does not end in CRLF, so it is not sent".to_owned();
+            return Err(Fault::Refused(Verb::Data, Reply { code: 554, text }));
+        }
         let info = self.connection.server_info();
         let mut parameters = Vec::new();
         if !bytes.is_ascii() && info.supports_feature(Extension::EightBitMime) {
@@ -116,13 +121,18 @@ impl Relay {
         let from = mail.reverse_path.as_deref().map(address).transpose()?;
         let to = address(&mail.recipient)?;
         within(VERB_TIMEOUT, Verb::Mail, self.connection.command(Mail::new(from, parameters))).await?;
+        failpoint::hit("outbox.mail");
         within(VERB_TIMEOUT, Verb::Rcpt, self.connection.command(Rcpt::new(to, Vec::new()))).await?;
+        failpoint::hit("outbox.rcpt");
         within(DATA_TIMEOUT, Verb::Data, self.connection.command(Data)).await?;
+        failpoint::hit("outbox.data");
         if !started.await {
             return Err(Fault::LeaseLost);
         }
         // lettre ends the mail with CRLF, dot, CRLF whatever its own end is
         let body = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
+        let bare = if failpoint::fault("bare_lf") { without_the_last_cr(body) } else { Vec::new() };
+        let body = if bare.is_empty() { body } else { &bare };
         let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let deadline = answer_timeout.saturating_add(Duration::from_secs(size / BYTES_PER_S_MIN));
         match within(deadline, Verb::Dot, self.connection.message(body)).await {
@@ -145,6 +155,27 @@ impl Relay {
         // the answer changes nothing
         let _ = timeout(Duration::from_secs(2), self.connection.command(Quit)).await;
     }
+}
+
+/// A CR or LF by itself (RFC 5321 section 2.3.8): what a relay makes of it can be another mail's command.
+fn has_bare_line_end(bytes: &[u8]) -> bool {
+    let mut before = 0;
+    for &byte in bytes.iter().chain(&[0]) {
+        if (byte == b'\n') != (before == b'\r') {
+            return true;
+        }
+        before = byte;
+    }
+    false
+}
+
+/// A mistake that tests must notice: the last line of the body ends in a bare LF.
+fn without_the_last_cr(body: &[u8]) -> Vec<u8> {
+    let mut bare = body.to_vec();
+    if let Some(at) = body.windows(2).rposition(|pair| pair == b"\r\n") {
+        bare.remove(at);
+    }
+    bare
 }
 
 fn address(text: &str) -> Result<lettre::Address, Fault> {
@@ -277,5 +308,25 @@ impl AsyncWrite for Socket {
 impl AsyncTokioStream for Socket {
     fn peer_addr(&self) -> io::Result<net::SocketAddr> {
         Ok(self.peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_in_crlf_or_the_mail_stays_here() {
+        for (bytes, bare) in [
+            ("a\r\nb\r\n", false),
+            ("", false),
+            ("a", false),
+            ("a\nb", true),
+            ("a\rb", true),
+            ("a\r\n\n", true),
+            ("a\r", true),
+        ] {
+            assert_eq!(has_bare_line_end(bytes.as_bytes()), bare, "{bytes:?}");
+        }
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
+use crate::desk::case::Status;
 use crate::desk::policy::{Budget, Policy};
+use crate::desk::token::CaseKey;
 use crate::desk::{Counts, Purpose};
 use crate::mail::Address;
 
 use super::load::placeholders;
-use super::rows;
+use super::{agenda, rows};
 
 /// Milliseconds of an hour.
 const HOUR_MS: i64 = 3_600_000;
@@ -44,13 +46,11 @@ pub async fn of(
     let opened_by = "SELECT customer_key AS k, count(*) AS n FROM cases
         WHERE opened_at > $1 AND customer_key IN (LIST) GROUP BY customer_key";
     let opened = counted(connection, opened_by, since(limits.cases_per_address), None, &keys).await?;
-    let row =
-        sqlx::query("SELECT count(*) AS n FROM outbox WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2")
-            .bind(Purpose::Acknowledgement.word())
-            .bind(since(limits.ack_total))
-            .fetch_one(&mut *connection)
-            .await?;
-    let ack_total = small(rows::number(&row, "n")?);
+    let customers = "SELECT customer_key AS k, count(*) AS n FROM cases
+        WHERE opened_at > $1 AND status <> $2 AND old = 0 AND customer_key IN (LIST) GROUP BY customer_key";
+    let known = counted(connection, customers, i64::MIN, Some(Status::Spam.word()), &keys).await?;
+    let ack_total = ack_total(connection, policy, at_ms).await?;
+    let breaker_is_open = agenda::breaker_is_open(connection).await?;
     let get = |found: &BTreeMap<String, u32>, key: &str| found.get(key).copied().unwrap_or_default();
     Ok(keys
         .iter()
@@ -61,11 +61,42 @@ pub async fn of(
             ack_total,
             cases_address: get(&opened, key),
             notices_address: get(&noticed, key),
+            is_known: known.contains_key(key),
+            breaker_is_open,
         })
         .collect())
 }
 
-/// `$1` is the time, `$2` the purpose if there is one, LIST the keys.
+/// Acknowledgements to unauthenticated mail in all, within their window (R51).
+///
+/// # Errors
+/// The database's.
+pub async fn ack_total(connection: &mut AnyConnection, policy: &Policy, at_ms: i64) -> sqlx::Result<u32> {
+    let window_ms = policy.limits.ack_total.map_or(0, |b| b.window_ms);
+    let row =
+        sqlx::query("SELECT count(*) AS n FROM outbox WHERE purpose = $1 AND unauthenticated = 1 AND created_at > $2")
+            .bind(Purpose::Acknowledgement.word())
+            .bind(at_ms.saturating_sub(window_ms))
+            .fetch_one(&mut *connection)
+            .await?;
+    Ok(small(rows::number(&row, "n")?))
+}
+
+/// Notices to agents about a case within the last hour (R52).
+///
+/// # Errors
+/// The database's.
+pub async fn notices_about(connection: &mut AnyConnection, case: CaseKey, at_ms: i64) -> sqlx::Result<u32> {
+    let row = sqlx::query("SELECT count(*) AS n FROM outbox WHERE case_key = $1 AND purpose = $2 AND created_at > $3")
+        .bind(case.to_i64())
+        .bind(Purpose::Notice.word())
+        .bind(at_ms.saturating_sub(HOUR_MS))
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(small(rows::number(&row, "n")?))
+}
+
+/// `$1` is the time, `$2` a word if there is one, LIST the keys.
 async fn counted(
     connection: &mut AnyConnection,
     sql: &str,

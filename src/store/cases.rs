@@ -79,6 +79,17 @@ pub struct Whole {
     pub deliveries: Vec<Delivered>,
 }
 
+/// How many stored messages ended so, by this rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sum {
+    /// The one visible state.
+    pub outcome: String,
+    /// The rule that decided.
+    pub rule: String,
+    /// How many.
+    pub count: i64,
+}
+
 pub(super) const LISTED: &str = "SELECT cases.*, target.reference AS target FROM cases
     LEFT JOIN cases AS target ON target.case_key = cases.merged_into";
 
@@ -112,6 +123,22 @@ pub async fn untold(connection: &mut AnyConnection, mailbox: &str, since_ms: i64
 }
 
 impl Store {
+    /// Open cases with an alarm that nobody has answered since.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn alarms(&self) -> sqlx::Result<i64> {
+        let row = sqlx::query(
+            "SELECT count(*) AS n FROM cases WHERE status IN ('new', 'open') AND EXISTS (
+                 SELECT 1 FROM case_log WHERE case_log.case_key = cases.case_key AND case_log.kind = 'alarm'
+                 AND NOT EXISTS (SELECT 1 FROM entries WHERE entries.case_key = cases.case_key
+                                 AND entries.direction = 'outbound' AND entries.at > case_log.at))",
+        )
+        .fetch_one(self.reader())
+        .await?;
+        rows::number(&row, "n")
+    }
+
     /// Cases, newest first.
     ///
     /// # Errors
@@ -224,23 +251,30 @@ impl Store {
         rows::number(&row, "n")
     }
 
-    /// Stored messages, and how many ended in each state.
+    /// Stored messages, and how many ended in each state by which rule, both at one moment.
     ///
     /// # Errors
     /// The database's.
-    pub async fn sums(&self) -> sqlx::Result<(i64, Vec<(String, i64)>)> {
-        let row = sqlx::query("SELECT (SELECT count(*) FROM mails) + (SELECT count(*) FROM quarantine) AS n")
-            .fetch_one(self.reader())
-            .await?;
-        let stored = rows::number(&row, "n")?;
-        let outcomes = sqlx::query(
-            "SELECT outcome, count(*) AS n FROM events WHERE kind = 'arrived' GROUP BY outcome ORDER BY outcome",
+    pub async fn sums(&self) -> sqlx::Result<(i64, Vec<Sum>)> {
+        let found = sqlx::query(
+            "SELECT '' AS outcome, '' AS rule, (SELECT count(*) FROM mails) + (SELECT count(*) FROM notifications) + (SELECT count(*) FROM quarantine) AS n
+             UNION ALL
+             SELECT outcome, rule, count(*) AS n FROM events WHERE kind IN ('arrived', 'submitted')
+             GROUP BY outcome, rule ORDER BY outcome, rule",
         )
         .fetch_all(self.reader())
-        .await?
-        .iter()
-        .map(|row| Ok((rows::text(row, "outcome")?, rows::number(row, "n")?)))
-        .collect::<sqlx::Result<_>>()?;
+        .await?;
+        let mut stored = 0;
+        let mut outcomes = Vec::with_capacity(found.len());
+        for row in &found {
+            let (outcome, rule, count) =
+                (rows::text(row, "outcome")?, rows::text(row, "rule")?, rows::number(row, "n")?);
+            if outcome.is_empty() {
+                stored = count;
+            } else {
+                outcomes.push(Sum { outcome, rule, count });
+            }
+        }
         Ok((stored, outcomes))
     }
 }

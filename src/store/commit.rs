@@ -8,6 +8,8 @@ use crate::desk::{Decision, Dispatch, Effect, EntryLink, LogLine, Purpose, Side}
 use crate::mail::html;
 use crate::mail::render::{Draft, render};
 
+use super::agenda;
+use super::notifications;
 use super::pending::{EntryRef, Pending};
 use super::people;
 
@@ -64,6 +66,12 @@ pub async fn commit(
                 let id = commit.append(*case, entry).await?;
                 told.first_entry = told.first_entry.or(Some(id));
             }
+            Effect::Precede(case, entry) => commit.precede(*case, entry).await?,
+            Effect::Notify(notification, departure) => {
+                notifications::add(commit.connection, event_id, notification, departure.as_ref()).await?;
+                told.queued |= departure.is_some();
+            }
+            Effect::Strike(strike) => notifications::strike(commit.connection, strike).await?,
             Effect::SetStatus(case, status) => commit.set_status(*case, *status).await?,
             Effect::SetOwner(case, owner) => commit.set_owner(*case, owner.clone()).await?,
             Effect::SetSuccessor(case, successor) => commit.set_successor(*case, *successor).await?,
@@ -76,6 +84,13 @@ pub async fn commit(
                 commit.delivery_failed(*delivery, status, diagnostic).await?;
             }
             Effect::Log(case, line) => commit.pending.log(*case, at_ms, line),
+            Effect::Remind(due_ms, due) => agenda::add(commit.connection, *due_ms, due).await?,
+            Effect::Digest(line) => agenda::note(commit.connection, line).await?,
+            Effect::Named(mailbox, last) => agenda::named(commit.connection, mailbox, *last, at_ms).await?,
+            Effect::Forget(case) => {
+                commit.pending.flush(commit.connection).await?;
+                agenda::forget(commit.connection, *case).await?;
+            }
         }
     }
     Ok(told)
@@ -96,6 +111,19 @@ impl Commit<'_> {
         }
         self.last_entry = Some(id);
         Ok(id)
+    }
+
+    /// A notification becomes the first entry of the case that its reply opens (R72).
+    async fn precede(&mut self, case: CaseKey, entry: &Entry) -> sqlx::Result<()> {
+        let appended = self.append(case, entry).await?;
+        if let Some(message_id) = &entry.message_id {
+            self.pending.remember(message_id, case, &Side::Customer, Some(appended));
+        }
+        self.pending.flush(self.connection).await?;
+        match self.pending.id(appended) {
+            Some(id) => notifications::adopt(self.connection, case, id).await,
+            None => Ok(()),
+        }
     }
 
     async fn set_status(&mut self, key: CaseKey, status: Status) -> sqlx::Result<()> {

@@ -1,12 +1,14 @@
 //! What happened, once each, and the mails as they came.
 
+use std::sync::Arc;
+
 use sqlx::AnyConnection;
 
 use crate::desk::token::CaseKey;
 use crate::desk::{Arrival, Decision, Effect};
 
 use super::insert::{Row, Value};
-use super::pending::{EntryRef, Pending};
+use super::pending::{Blob, EntryRef, Pending};
 
 /// A row of `events`.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +68,7 @@ pub fn add_mail(
     event: &Happened<'_>,
     arrival: &Arrival,
     decision: &Decision,
-    (raw, blobs): (&[u8], &[(String, Vec<u8>)]),
+    (raw, blobs): (Arc<Vec<u8>>, &[Blob]),
     entry: Option<EntryRef>,
 ) {
     let opened = decision.effects.iter().any(|e| matches!(e, Effect::Open(_)));
@@ -74,13 +76,19 @@ pub fn add_mail(
         Value::Text(event.id.to_owned()),
         Value::Text(arrival.mailbox.clone()),
         Value::MaybeText(arrival.mail.message_id.as_ref().map(|id| id.as_str().to_owned())),
-        Value::Bytes(arrival.mail.content_hash.to_vec()),
+        Value::Bytes(arrival.mail.content_hash.to_vec().into()),
         Value::MaybeNumber(event.case.map(CaseKey::to_i64)),
         Value::Number(i64::from(opened)),
         Value::Number(event.at_ms),
         Value::Number(i64::try_from(arrival.size_bytes).unwrap_or(i64::MAX)),
-        Value::Bytes(raw.to_vec()),
+        Value::Bytes(raw),
+        Value::Number(i64::from(arrival.junk)),
     ];
     pending.mail(row, entry);
+    pending.blobs(blobs);
+}
+
+/// Keeps what a notification's recipients share.
+pub fn add_blobs(pending: &mut Pending, blobs: &[(String, Arc<Vec<u8>>)]) {
     pending.blobs(blobs);
 }

@@ -2,6 +2,8 @@
 //!
 //! Never     decides which rows: [`super::pending`] collects them.
 
+use std::sync::Arc;
+
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe};
@@ -22,7 +24,7 @@ pub enum Value {
     /// TEXT or NULL.
     MaybeText(Option<String>),
     /// BLOB or BYTEA.
-    Bytes(Vec<u8>),
+    Bytes(Arc<Vec<u8>>),
 }
 
 /// A row, in the order of its table's columns.
@@ -123,7 +125,7 @@ fn bound(mut query: Query<'_, Any, AnyArguments>, rows: Vec<Row>) -> Query<'_, A
             Value::MaybeNumber(number) => query.bind(number),
             Value::Text(text) => query.bind(text),
             Value::MaybeText(text) => query.bind(text),
-            Value::Bytes(bytes) => query.bind(bytes),
+            Value::Bytes(bytes) => query.bind(Arc::unwrap_or_clone(bytes)),
         };
     }
     query

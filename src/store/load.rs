@@ -5,10 +5,10 @@ use sqlx::AssertSqlSafe;
 
 use crate::desk::policy::Policy;
 use crate::desk::token::CaseKey;
-use crate::desk::{CaseView, Keys, KnownId, Side, StoredCopy, View};
+use crate::desk::{CaseView, Keys, KnownId, Purpose, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{budgets, people, rows};
+use super::{agenda, budgets, notifications, people, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -18,6 +18,8 @@ const AGENT_MAIL_MAX: i64 = 200;
 const AGENT_MAIL_EACH_MAX: usize = 20;
 /// Copies of a few mails that decisions see; each lies in a few mailboxes at most.
 const COPIES_MAX: usize = 2_000;
+/// Relays of one entry that a decision sees.
+const ENTRY_DELIVERIES_MAX: i64 = 500;
 /// Values in one IN list.
 const IN_LIST_MAX: usize = 200;
 
@@ -37,9 +39,10 @@ pub async fn load(
     }
     let ids: Vec<&MessageId> = keys.message_ids.iter().take(IN_LIST_MAX).collect();
     view.known_ids.extend(known_ids(connection, &ids).await?);
+    notified(connection, keys, view).await?;
     for key in &keys.cases {
         view.asked.cases.insert(*key);
-        case(connection, *key, view).await?;
+        case(connection, *key, view, at_ms).await?;
     }
     for reference in &keys.references {
         view.asked.references.insert(*reference);
@@ -50,7 +53,7 @@ pub async fn load(
         if let Some(row) = row {
             let key = rows::case_key(&row, "case_key")?;
             if view.asked.cases.insert(key) {
-                case(connection, key, view).await?;
+                case(connection, key, view, at_ms).await?;
             }
         }
     }
@@ -72,6 +75,18 @@ pub async fn load(
             view.agents.insert(agent.clone(), by);
         }
     }
+    if let Some(mailbox) = &keys.digest {
+        view.asked.digest = Some(mailbox.clone());
+        view.digest = agenda::unnamed(connection, mailbox).await?;
+    }
+    if keys.breaker {
+        view.asked.breaker = true;
+        view.counts.ack_total = budgets::ack_total(connection, policy, at_ms).await?;
+    }
+    if let Some(recipient) = &keys.suppressed {
+        view.asked.suppressed = Some(recipient.clone());
+        view.suppressed = notifications::suppressed(connection, recipient).await?;
+    }
     deliveries(connection, keys, view).await?;
     if keys.next_reference {
         view.asked.next_reference = true;
@@ -79,6 +94,15 @@ pub async fn load(
             sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(&mut *connection).await?;
         view.next_reference = rows::number(&row, "value")?;
     }
+    Ok(())
+}
+
+/// Notifications by their Message-IDs.
+async fn notified(connection: &mut AnyConnection, keys: &Keys, view: &mut View) -> sqlx::Result<()> {
+    let ids: Vec<&MessageId> = keys.notified_ids.iter().take(IN_LIST_MAX).collect();
+    view.asked.notified_ids.extend(keys.notified_ids.iter().cloned());
+    let found = notifications::by_message_ids(connection, &ids).await?;
+    view.notifications.extend(found.into_iter().map(|n| (n.case, n)));
     Ok(())
 }
 
@@ -111,12 +135,13 @@ pub(super) async fn known_ids(connection: &mut AnyConnection, ids: &[&MessageId]
     Ok(found)
 }
 
-async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> sqlx::Result<()> {
+async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View, at_ms: i64) -> sqlx::Result<()> {
     let row = sqlx::query("SELECT * FROM cases WHERE case_key = $1")
         .bind(key.to_i64())
         .fetch_optional(&mut *connection)
         .await?;
     let Some(row) = row else {
+        view.notifications.extend(notifications::by_case(connection, key).await?.map(|n| (n.case, n)));
         return Ok(());
     };
     let case = rows::case(&row)?;
@@ -129,8 +154,8 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> 
         .collect::<sqlx::Result<_>>()?;
     let mut entries: Vec<_> = sqlx::query(
         "SELECT id, direction, author, author_name, standing, party, sender, recipients, copies, subject, message_id,
-                ancestors, at, text, html, '' AS body, parts, thread_topic, thread_index, silent, '' AS relay_text,
-                held, answers, holder
+                ancestors, at, text, html, substr(body, 1, 65536) AS body, parts, thread_topic, thread_index, silent,
+                substr(relay_text, 1, 65536) AS relay_text, held, answers, holder
          FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(key.to_i64())
@@ -141,7 +166,8 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View) -> 
     .map(rows::entry)
     .collect::<sqlx::Result<_>>()?;
     entries.reverse();
-    let mut found = CaseView { case, parties, entries, agent_mail: std::collections::BTreeMap::new() };
+    let notices = budgets::notices_about(connection, key, at_ms).await?;
+    let mut found = CaseView { case, parties, entries, agent_mail: std::collections::BTreeMap::new(), notices };
     let sent = sqlx::query(
         "SELECT message_id, case_key, mailbox, side, agent, entry_id FROM known_ids
          WHERE case_key = $1 AND side = 'agent' ORDER BY id DESC LIMIT $2",
@@ -172,7 +198,7 @@ pub(super) async fn stored_copies(
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT content_hash, case_key, opened, mailbox, message_id FROM mails WHERE content_hash IN ({})
+        "SELECT content_hash, case_key, opened, mailbox, message_id, junk FROM mails WHERE content_hash IN ({})
          ORDER BY id LIMIT {COPIES_MAX}",
         placeholders(0, hashes.len())
     );
@@ -187,6 +213,7 @@ pub(super) async fn stored_copies(
                 opened: rows::number(row, "opened")? != 0,
                 mailbox: rows::text(row, "mailbox")?,
                 message_id: rows::maybe_text(row, "message_id")?.and_then(|id| MessageId::parse(&id)),
+                junk: rows::number(row, "junk")? != 0,
             };
             Ok((hash.map_err(|hash| rows::bad("content_hash", hash.len()))?, copy))
         })
@@ -211,6 +238,29 @@ async fn deliveries(connection: &mut AnyConnection, keys: &Keys, view: &mut View
         view.asked.sent_ids.insert(id.clone());
         let sql = format!("SELECT {columns} FROM outbox WHERE message_hash = $1 ORDER BY id LIMIT 20");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id.hash16().to_vec());
+        found.extend(query.fetch_all(&mut *connection).await?);
+    }
+    for case in &keys.notified {
+        view.asked.notified.insert(*case);
+        let sql = format!("SELECT {columns} FROM outbox WHERE case_key = $1 AND purpose = $2 ORDER BY id LIMIT 20");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(case.to_i64()).bind(Purpose::Notification.word());
+        found.extend(query.fetch_all(&mut *connection).await?);
+    }
+    let mut entries: Vec<(i64, i64)> = Vec::new();
+    for row in &found {
+        let about = (rows::maybe_number(row, "case_key")?, rows::maybe_number(row, "entry_id")?);
+        if let (Some(case), Some(entry)) = about
+            && !entries.contains(&(case, entry))
+        {
+            entries.push((case, entry));
+        }
+    }
+    // whoever else was to get the same entry: the last failure alarms (R63)
+    for (case, entry) in entries {
+        let sql = format!(
+            "SELECT {columns} FROM outbox WHERE case_key = $1 AND entry_id = $2 AND agent IS NOT NULL ORDER BY id LIMIT $3"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(case).bind(entry).bind(ENTRY_DELIVERIES_MAX);
         found.extend(query.fetch_all(&mut *connection).await?);
     }
     for row in &found {
@@ -249,7 +299,13 @@ pub async fn known_texts(
     let keys: std::collections::BTreeSet<CaseKey> =
         cases.iter().copied().chain(known.iter().map(|k| k.case)).take(IN_LIST_MAX).collect();
     let mut texts = KnownTexts::default();
+    for notification in notifications::by_message_ids(connection, &ids).await? {
+        texts.shared.push(notification.text);
+    }
     for key in keys {
+        if let Some(notification) = notifications::by_case(connection, key).await? {
+            texts.shared.push(notification.text);
+        }
         let found = sqlx::query(
             "SELECT direction, body, text, relay_text, silent FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
         )

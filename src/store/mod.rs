@@ -4,6 +4,7 @@
 //! Follows   BIGINT, TEXT and BLOB/BYTEA columns only, `$1` placeholders, DDL in `migrations/`, numbered alike.
 //! Never     commits by itself inside `load` and `commit`: the transaction is the caller's (flow).
 
+pub mod agenda;
 pub mod budgets;
 pub mod cases;
 pub mod commit;
@@ -11,6 +12,7 @@ pub mod cursors;
 pub mod events;
 pub mod insert;
 pub mod load;
+pub mod notifications;
 pub mod outbox;
 pub mod pending;
 pub mod people;
@@ -18,20 +20,38 @@ pub mod quarantine;
 pub mod rows;
 pub mod search;
 pub mod shelf;
+pub mod sole;
 pub mod types;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 
+use crate::failpoint;
+
 /// Readers beside the one writer.
 const READERS_MAX: u32 = 4;
 
+/// Pages that each connection to SQLite keeps, KiB; the system's own cache holds the rest.
+const CACHE_KIB: u32 = 4_096;
+
 /// How long a writer waits for somebody else's lock, milliseconds.
 const BUSY_TIMEOUT_MS: u32 = 90_000;
+/// How long the one writer is waited for, which may wait for such a lock.
+const ACQUIRE_SQLITE: Duration = Duration::from_secs(120);
+/// How long a server that is away is waited for: sqlx tries it again after twice the time each time, so a longer wait would
+/// notice its return late.
+const ACQUIRE_POSTGRES: Duration = Duration::from_secs(5);
+
+/// A larger file is not read as a whole at each start.
+const SOUND_BYTES_MAX: i64 = 1 << 30;
+/// What an operator is told of a damaged file.
+const DAMAGED: &str = "the file is damaged and nothing was changed in it: put it aside and restore a backup; mail that \
+                       came since is still on the IMAP server";
 
 /// Why the store cannot be opened, where the caller branches.
 #[derive(Debug, thiserror::Error)]
@@ -45,13 +65,6 @@ pub enum OpenError {
     /// Anything else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
-}
-
-/// The right to be the only daemon of a database; ends when dropped, or with the process.
-#[derive(Debug)]
-pub struct Sole {
-    _file: Option<std::fs::File>,
-    _connection: Option<sqlx::pool::PoolConnection<Any>>,
 }
 
 /// An open database: one writer, a few readers.
@@ -77,17 +90,18 @@ impl Store {
         let url = if sqlite { prepare_file(url)? } else { url.to_owned() };
         let options = AnyConnectOptions::from_str(&url).with_context(|| format!("database {shown}"))?;
         // a pool tries again for as long as it may; what cannot be opened at all is said at once
-        let mut first =
-            AnyConnection::connect_with(&options).await.with_context(|| format!("open database {shown}"))?;
-        if sqlite {
-            let opened = first.execute(sqlx::AssertSqlSafe(pragmas())).await;
-            opened.with_context(|| format!("open database {shown}"))?;
-        }
-        first.close().await.with_context(|| format!("open database {shown}"))?;
+        let first = async {
+            let mut first = AnyConnection::connect_with(&options).await?;
+            if sqlite {
+                first.execute(sqlx::AssertSqlSafe(pragmas())).await?;
+            }
+            first.close().await
+        };
+        first.await.map_err(|error| opened(error, &shown))?;
         let pool = |connections: u32| {
             AnyPoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(std::time::Duration::from_secs(120))
+                .acquire_timeout(if sqlite { ACQUIRE_SQLITE } else { ACQUIRE_POSTGRES })
                 // a file does not go away like a server, and each look costs as much as a statement
                 .test_before_acquire(!sqlite)
                 // a COMMIT that fails on a full disk leaves the connection at a depth it never leaves again
@@ -119,41 +133,57 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a database that is there, as it is: nothing is created, migrated or written. `None` if there is none yet, or
+    /// if its schema is another release's.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_unchanged(url: &str) -> Result<Option<Self>, OpenError> {
+        sqlx::any::install_default_drivers();
+        let sqlite = url.starts_with("sqlite:");
+        let shown = shown(url);
+        let path = Self::sqlite_path(url);
+        let url = match &path {
+            Some(path) if !path.exists() => return Ok(None),
+            Some(path) => {
+                is_ours(path)?;
+                format!("sqlite://{}?mode=ro", path.display())
+            }
+            None => url.to_owned(),
+        };
+        let options = AnyConnectOptions::from_str(&url).with_context(|| format!("database {shown}"))?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(READERS_MAX)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    let set = if sqlite {
+                        format!("PRAGMA query_only = ON; PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};")
+                    } else {
+                        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY".to_owned()
+                    };
+                    connection.execute(sqlx::AssertSqlSafe(set)).await?;
+                    Ok(())
+                })
+            })
+            .connect_with(options)
+            .await
+            .with_context(|| format!("open database {shown}"))?;
+        let store = Store { writer: pool.clone(), reader: pool, sqlite };
+        Ok(store.has_our_schema().await.then_some(store))
+    }
+
+    async fn has_our_schema(&self) -> bool {
+        let ours = self.migrator().iter().map(|m| m.version).max();
+        let row = sqlx::query("SELECT MAX(version) AS n FROM _sqlx_migrations").fetch_one(&self.reader).await;
+        row.ok().and_then(|row| rows::number(&row, "n").ok()) == ours
+    }
+
     /// The file of an embedded database; `None` for PostgreSQL.
     #[must_use]
     pub fn sqlite_path(url: &str) -> Option<PathBuf> {
         let path = url.strip_prefix("sqlite:")?;
         let path = path.strip_prefix("//").unwrap_or(path);
         Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
-    }
-
-    /// Makes this process the only daemon of the database, as long as the guard lives; `None` if there is one already.
-    ///
-    /// # Errors
-    /// The database's, or the file system's.
-    pub async fn sole(&self, url: &str) -> anyhow::Result<Option<Sole>> {
-        if let Some(path) = Self::sqlite_path(url) {
-            let mut name = path.into_os_string();
-            name.push("-daemon");
-            let file = std::fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&name)
-                .with_context(|| format!("open {}", name.display()))?;
-            return match file.try_lock() {
-                Ok(()) => Ok(Some(Sole { _file: Some(file), _connection: None })),
-                Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-                Err(std::fs::TryLockError::Error(error)) => {
-                    Err(error).with_context(|| format!("lock {}", name.display()))
-                }
-            };
-        }
-        let mut connection = self.reader.acquire().await?;
-        let row = sqlx::query("SELECT CASE WHEN pg_try_advisory_lock(8101921) THEN 1 ELSE 0 END AS n")
-            .fetch_one(&mut *connection)
-            .await?;
-        let taken = rows::number(&row, "n").or_else(|_| sqlx::Row::try_get::<i32, _>(&row, "n").map(i64::from))? == 1;
-        Ok(taken.then_some(Sole { _file: None, _connection: Some(connection) }))
     }
 
     /// An empty store that is in memory only and ends with the process.
@@ -172,14 +202,34 @@ impl Store {
         Ok(store)
     }
 
+    fn migrator(&self) -> sqlx::migrate::Migrator {
+        if self.sqlite { sqlx::migrate!("migrations/sqlite") } else { sqlx::migrate!("migrations/postgres") }
+    }
+
     async fn migrate(&self, shown: &str) -> Result<(), OpenError> {
-        let migrator =
-            if self.sqlite { sqlx::migrate!("migrations/sqlite") } else { sqlx::migrate!("migrations/postgres") };
-        match migrator.run(&self.writer).await {
+        match self.migrator().run(&self.writer).await {
             Ok(()) => Ok(()),
             Err(sqlx::migrate::MigrateError::VersionMissing(_)) => Err(OpenError::Newer(shown.to_owned())),
             Err(error) => Err(OpenError::Other(anyhow::Error::new(error).context(format!("migrate database {shown}")))),
         }
+    }
+
+    /// Reads all of an embedded database, unless it is too large to do so at each start: is the file sound?
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to do.
+    pub async fn is_sound(&self) -> anyhow::Result<()> {
+        if !self.sqlite {
+            return Ok(());
+        }
+        let size = "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()";
+        let size = sqlx::query(size).fetch_one(&self.reader).await.and_then(|row| rows::number(&row, "n"));
+        if size.as_ref().is_ok_and(|bytes| *bytes > SOUND_BYTES_MAX) {
+            return Ok(());
+        }
+        let found = sqlx::query("PRAGMA quick_check(1)").fetch_one(&self.reader).await;
+        let words = size.and(found).and_then(|row| rows::text(&row, "quick_check")).unwrap_or_else(|e| e.to_string());
+        if words == "ok" { Ok(()) } else { Err(anyhow::anyhow!("{words}").context(DAMAGED)) }
     }
 
     /// A write transaction. On SQLite it takes the write lock at once: a transaction that turns into a writer
@@ -210,10 +260,20 @@ impl Store {
     }
 }
 
+/// Says what to do about a file that is damaged.
+fn opened(error: sqlx::Error, shown: &str) -> anyhow::Error {
+    let code = error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
+    let damaged = matches!(code.as_deref(), Some("11" | "26"));
+    let error = anyhow::Error::new(error);
+    let error = if damaged { error.context(DAMAGED) } else { error };
+    error.context(format!("open database {shown}"))
+}
+
 fn pragmas() -> String {
+    let synchronous = if failpoint::fault("synchronous_normal") { "NORMAL" } else { "FULL" };
     format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;"
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
+         PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY;"
     )
 }
 
@@ -226,16 +286,25 @@ fn shown(url: &str) -> String {
     }
 }
 
+/// Refuses another user's file (exit 77).
+fn is_ours(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::MetadataExt;
+    let uid = |path: &Path| std::fs::metadata(path).map(|m| m.uid());
+    let owner = uid(path).with_context(|| format!("database {}", path.display()))?;
+    if owner == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err(OpenError::Foreign(path.display().to_string()))
+    }
+}
+
 /// Makes the file with mode 0600 if it is not there; refuses to open another user's (exit 77).
 fn prepare_file(url: &str) -> Result<String, OpenError> {
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::OpenOptionsExt;
     let path = Store::sqlite_path(url).unwrap_or_default();
     let shown = path.display().to_string();
-    if let Ok(metadata) = std::fs::metadata(&path) {
-        let me = std::fs::metadata("/proc/self").map(|m| m.uid()).unwrap_or_default();
-        if metadata.uid() != me {
-            return Err(OpenError::Foreign(shown));
-        }
+    if path.exists() {
+        is_ours(&path)?;
     } else {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).with_context(|| {

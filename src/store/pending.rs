@@ -4,6 +4,7 @@
 //! Never      is read from: who asks for what may be pending flushes first ([`Pending::holds`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
 
@@ -17,12 +18,12 @@ use super::insert::{Insert, Row, Value};
 use super::{rows, search};
 
 /// Octets of pending mail at which a group is written: memory stays bounded whatever mails weigh.
-pub const PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const PENDING_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 const CASES: Insert = Insert {
     into: "cases (case_key, reference, mailbox, subject, status, owner, customer, customer_key, customer_name,
-                  opened_at, updated_at, closed_at, old, messages, merged_into, successor)",
-    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                  opened_at, updated_at, closed_at, old, messages, merged_into, successor, context)",
+    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     tail: "",
 };
 const PARTIES: Insert = Insert {
@@ -65,10 +66,13 @@ const EVENTS: Insert = Insert {
     tail: "",
 };
 const MAILS: Insert = Insert {
-    into: "mails (event_id, mailbox, message_id, content_hash, case_key, opened, entry_id, at, size, raw)",
-    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    into: "mails (event_id, mailbox, message_id, content_hash, case_key, opened, entry_id, at, size, raw, junk)",
+    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     tail: "",
 };
+
+/// An attachment, encoded for sending: its name in the store and its content.
+pub type Blob = (String, Arc<Vec<u8>>);
 
 /// An entry that is stored, or is about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +109,7 @@ pub struct Pending {
     written: Vec<i64>,
     known_ids: Vec<(Row, Option<EntryRef>)>,
     case_log: Vec<Row>,
-    blobs: BTreeMap<String, Vec<u8>>,
+    blobs: BTreeMap<String, Arc<Vec<u8>>>,
     outbox: Vec<(Row, Option<EntryRef>)>,
     events: Vec<Row>,
     mails: Vec<(Row, Option<EntryRef>)>,
@@ -194,7 +198,7 @@ impl Pending {
         };
         self.touched.insert(case);
         let row = vec![
-            Value::Bytes(id.hash16().to_vec()),
+            Value::Bytes(id.hash16().to_vec().into()),
             Value::Text(id.as_str().to_owned()),
             Value::Number(case.to_i64()),
             Value::Text(word.to_owned()),
@@ -239,9 +243,9 @@ impl Pending {
             Value::MaybeText(dispatch.reverse_path.as_ref().map(ToString::to_string)),
             Value::Number(i64::from(dispatch.bounce.0)),
             Value::Text(dispatch.draft.message_id.as_str().to_owned()),
-            Value::Bytes(dispatch.draft.message_id.hash16().to_vec()),
+            Value::Bytes(dispatch.draft.message_id.hash16().to_vec().into()),
             Value::Number(i64::from(dispatch.unauthenticated)),
-            Value::Bytes(rendered.bytes),
+            Value::Bytes(rendered.bytes.into()),
             Value::Text(serde_json::json!(rendered.splices).to_string()),
             Value::Number(at_ms),
         ];
@@ -260,7 +264,7 @@ impl Pending {
     }
 
     /// Attachments, encoded for sending, once each.
-    pub(super) fn blobs(&mut self, blobs: &[(String, Vec<u8>)]) {
+    pub(super) fn blobs(&mut self, blobs: &[Blob]) {
         for (id, content) in blobs {
             self.size_bytes = self.size_bytes.saturating_add(content.len());
             self.blobs.entry(id.clone()).or_insert_with(|| content.clone());
@@ -350,6 +354,7 @@ fn case_row(new: NewCase) -> Row {
         Value::Number(new.messages),
         Value::MaybeNumber(new.case.merged_into.map(CaseKey::to_i64)),
         Value::MaybeNumber(new.case.successor.map(CaseKey::to_i64)),
+        Value::Text(serde_json::json!(new.case.context).to_string()),
     ]
 }
 

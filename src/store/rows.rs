@@ -72,6 +72,7 @@ pub fn case(row: &AnyRow) -> sqlx::Result<Case> {
         closed_ms: maybe_number(row, "closed_at")?,
         merged_into: maybe_number(row, "merged_into")?.map(CaseKey::from_i64),
         successor: maybe_number(row, "successor")?.map(CaseKey::from_i64),
+        context: serde_json::from_str(&text(row, "context")?).map_err(|e| bad("context", e))?,
         old: number(row, "old")? != 0,
         generation: number(row, "generation")?,
     })

@@ -2,9 +2,10 @@
 //!
 //! Follows    FTS5 on SQLite, `tsvector` on PostgreSQL; words are cut here, so that both find the same.
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::desk::case::Entry;
+use crate::desk::token::CaseKey;
 
 use super::Store;
 use super::cases::{LISTED, Listed, listed};
@@ -24,6 +25,14 @@ pub(super) fn words(entry: &Entry) -> String {
 /// Letters and digits, all else is space: the two databases cut addresses and hyphens differently.
 fn cut(characters: impl Iterator<Item = char>) -> String {
     characters.map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect()
+}
+
+/// The words of a case that is forgotten (R34).
+pub(super) async fn forget(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
+    let column = if connection.backend_name() == "SQLite" { "rowid" } else { "entry_id" };
+    let sql = format!("DELETE FROM entry_words WHERE {column} IN (SELECT id FROM entries WHERE case_key = $1)");
+    sqlx::query(AssertSqlSafe(sql)).bind(case.to_i64()).execute(&mut *connection).await?;
+    Ok(())
 }
 
 impl Store {

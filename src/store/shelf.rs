@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
+use crate::desk::case::Status;
+use crate::desk::digest::Due;
 use crate::desk::policy::Policy;
 use crate::desk::{Counts, Dispatch, Effect, Keys, KnownId, Purpose, StoredCopy, View};
 use crate::mail::{Address, MessageId};
@@ -109,6 +111,7 @@ impl Shelf {
                     self.count(|author, counts| {
                         let same = author.key() == case.customer.address.key();
                         counts.cases_address = counts.cases_address.saturating_add(u32::from(same));
+                        counts.is_known |= same && case.status != Status::Spam;
                     });
                 }
                 Effect::Append(_, entry) => {
@@ -125,9 +128,12 @@ impl Shelf {
                 }
                 // whose it is the store knows
                 Effect::PartyPassed(..) => self.passed.retain(|_, passed| *passed),
-                Effect::MergeInto(..) => {
+                Effect::Remind(_, Due::Breaker) => self.count(|_, counts| counts.breaker_is_open = true),
+                Effect::SetStatus(_, Status::New) => self.counts.clear(),
+                Effect::MergeInto(..) | Effect::Forget(_) => {
                     self.ids.clear();
                     self.copies.clear();
+                    self.counts.clear();
                 }
                 _ => {}
             }
@@ -210,6 +216,6 @@ fn sent(dispatch: &Dispatch, author: &Address, counts: &mut Counts) {
             counts.ack_domain = counts.ack_domain.saturating_add(in_domain);
         }
         Purpose::Notice => counts.notices_address = counts.notices_address.saturating_add(to_author),
-        Purpose::Answer | Purpose::RelayOwner | Purpose::RelayAll => {}
+        Purpose::Answer | Purpose::RelayOwner | Purpose::RelayAll | Purpose::Notification => {}
     }
 }

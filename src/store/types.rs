@@ -185,6 +185,8 @@ pub struct IntakeBatch {
     pub gaps_closed: Vec<u32>,
     /// What is to be done with each mail on the server.
     pub after: After,
+    /// The folder is the one for spam (R34).
+    pub junk: bool,
 }
 
 impl IntakeBatch {
@@ -199,14 +201,32 @@ impl IntakeBatch {
         self.mails.iter().map(size).fold(0, usize::saturating_add)
     }
 
-    /// The same without the mails' bytes, for the transaction.
+    /// The mails, to be read, and what is committed beside what they cause.
     #[must_use]
-    pub fn without_mails(mut self) -> Self {
-        for mail in &mut self.mails {
-            mail.content = Content::Whole(Vec::new());
-        }
-        self
+    pub fn split(self) -> (Vec<FetchedMail>, Progress) {
+        let IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk } = self;
+        let taken = mails.iter().map(|mail| mail.uid).collect();
+        (mails, Progress { cursor, moved_from, taken, gaps, gaps_closed, after, junk })
     }
+}
+
+/// How far intake gets with a batch: committed with what its mails caused.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// The position after the batch.
+    pub cursor: Cursor,
+    /// The `uid_last` before it, which must still be stored; `None` begins a new epoch of the folder.
+    pub moved_from: Option<u32>,
+    /// The mails.
+    pub taken: Vec<u32>,
+    /// New or updated gaps.
+    pub gaps: Vec<Gap>,
+    /// UIDs that were read after all.
+    pub gaps_closed: Vec<u32>,
+    /// What is to be done with each mail on the server.
+    pub after: After,
+    /// The folder is the one for spam (R34).
+    pub junk: bool,
 }
 
 /// A mail as it was fetched.

@@ -20,9 +20,10 @@ use yesreply::mail::reply::{Known, read_agent, read_customer};
 use score::{Measure, Scores};
 
 /// The least share of each measure over all sources, in thousandths: what was reached, so that nothing falls behind it.
-const LEAST: [(Measure, u32); 15] = [
-    (Measure::WordsExact, 851),
-    (Measure::WordsComplete, 938),
+const LEAST: [(Measure, u32); 16] = [
+    (Measure::WordsExact, 865),
+    (Measure::WordsComplete, 953),
+    (Measure::WordsKept, 985),
     (Measure::HtmlWordsExact, 880),
     (Measure::BouncesFound, 992),
     (Measure::Recipients, 946),
@@ -73,7 +74,7 @@ fn reading_is_total() {
     assert!(!paths.is_empty(), "YESREPLY_CORPUS holds no messages");
     let mut failed = Vec::new();
     let mut slowest = (Duration::ZERO, PathBuf::new());
-    let known = Known { ours: &[], shared: &[] };
+    let known = Known::default();
     for path in &paths {
         let raw = std::fs::read(path).expect("a message");
         let begun = Instant::now();

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use yesreply::mail::read::read;
+use yesreply::mail::references::is_forward;
 use yesreply::mail::reply::{Known, Reading, read_customer};
 use yesreply::mail::report::{Action, Report};
 use yesreply::mail::{Incoming, Nature, html, text as choke};
@@ -16,6 +17,7 @@ use crate::expect::{dense, folded, holds_all, plain_name, same_reason, text, tex
 pub enum Measure {
     WordsExact,
     WordsComplete,
+    WordsKept,
     HtmlWordsExact,
     BouncesFound,
     Recipients,
@@ -32,9 +34,10 @@ pub enum Measure {
 }
 
 impl Measure {
-    const ALL: [Measure; 15] = [
+    const ALL: [Measure; 16] = [
         Measure::WordsExact,
         Measure::WordsComplete,
+        Measure::WordsKept,
         Measure::HtmlWordsExact,
         Measure::BouncesFound,
         Measure::Recipients,
@@ -54,6 +57,7 @@ impl Measure {
         match self {
             Measure::WordsExact => "new words exact",
             Measure::WordsComplete => "new words complete",
+            Measure::WordsKept => "new words complete, with the signature",
             Measure::HtmlWordsExact => "new words of HTML exact",
             Measure::BouncesFound => "bounces found",
             Measure::Recipients => "bounced recipients",
@@ -131,7 +135,8 @@ fn read_file(source: &Path, file: &str) -> (Incoming, Reading) {
         Some("html") => (mail.text, mail.html) = (html::to_text(&words), Some(words)),
         _ => {}
     }
-    let reading = read_customer(&mail.text, mail.html.as_deref(), &Known::default());
+    let known = Known { forwarded: is_forward(&mail.subject), ..Known::default() };
+    let reading = read_customer(&mail.text, mail.html.as_deref(), &known);
     (mail, reading)
 }
 
@@ -174,14 +179,13 @@ fn new_words(scores: &mut Scores, source: &str, file: &str, row: &Value, reading
     let mut stated: Vec<&str> = text(row, "reply_text").or(text(row, "x_first_fragment")).into_iter().collect();
     stated.extend(texts(row, "x_reply_contains"));
     if !stated.is_empty() {
+        let detail = || json!({ "want": stated, "got": reading.words, "quoted": reading.quoted, "signature": reading.signature });
         let right = stated.iter().all(|s| holds_all(&reading.words, s));
-        scores.count(
-            Measure::WordsComplete,
-            source,
-            file,
-            right,
-            || json!({ "want": stated, "got": reading.words, "quoted": reading.quoted, "signature": reading.signature }),
-        );
+        scores.count(Measure::WordsComplete, source, file, right, detail);
+        // Where a peer counts signatures and what phones write as words, they are not lost: they are our signature.
+        let with_signature = format!("{}\n{}", reading.words, reading.signature);
+        let right = stated.iter().all(|s| holds_all(&with_signature, s));
+        scores.count(Measure::WordsKept, source, file, right, detail);
     }
 }
 
@@ -278,7 +282,7 @@ fn header(scores: &mut Scores, source: &str, file: &str, row: &Value, mail: &Inc
         let right = folded(expected) == folded(&mail.subject);
         scores.count(Measure::Subject, source, file, right, || json!({ "want": expected, "got": mail.subject }));
     }
-    let author = mail.author().map(|a| a.address.to_string().to_lowercase()).unwrap_or_default();
+    let author = mail.shown_author().map(|(_, address)| address.to_lowercase()).unwrap_or_default();
     if let Some(expected) = text(row, "x_from_email").or(text(row, "from")) {
         let right = address_of(expected) == author;
         scores.count(Measure::Author, source, file, right, || json!({ "want": expected, "got": author }));

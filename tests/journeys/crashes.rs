@@ -20,6 +20,10 @@ const PLACES: [(&str, u32); 8] = [
     ("steps.before_commit", 3),
 ];
 
+/// The steps of one delivery.
+const STEPS: [(&str, u32); 5] =
+    [("outbox.mail", 1), ("outbox.rcpt", 1), ("outbox.data", 1), ("steps.after_commit", 1), ("steps.after_commit", 3)];
+
 fn desk(place: &str, visit: u32) -> Option<Desk> {
     Some(Desk::new(&format!("crash-{}-{visit}", place.replace(['.', '_'], "-")))?.with_one_connection())
 }
@@ -40,7 +44,26 @@ fn got_once(person: &Person, words: &str, place: (&str, u32)) {
 
 #[test]
 fn a_customers_mail_survives_a_crash_at_every_place() {
-    for place in PLACES {
+    customers_mail(&PLACES);
+}
+
+#[test]
+fn a_customers_mail_survives_a_crash_at_every_step_of_a_delivery() {
+    customers_mail(&STEPS);
+}
+
+#[test]
+fn an_agents_answer_survives_a_crash_at_every_place() {
+    agents_answer(&PLACES);
+}
+
+#[test]
+fn an_agents_answer_survives_a_crash_at_every_step_of_a_delivery() {
+    agents_answer(&STEPS);
+}
+
+fn customers_mail(places: &[(&str, u32)]) {
+    for &place in places {
         let Some(mut desk) = desk(place.0, place.1) else { return };
         desk.start();
         let (jane, anna, bob) = (desk.customer("Jane"), desk.agent("anna"), desk.agent("bob"));
@@ -63,9 +86,8 @@ fn a_customers_mail_survives_a_crash_at_every_place() {
     }
 }
 
-#[test]
-fn an_agents_answer_survives_a_crash_at_every_place() {
-    for place in PLACES {
+fn agents_answer(places: &[(&str, u32)]) {
+    for &place in places {
         let Some(mut desk) = desk(place.0, place.1) else { return };
         desk.start();
         let (relay, _) = answered(&desk);
@@ -102,5 +124,62 @@ fn what_is_done_on_the_server_is_done_after_a_crash() {
         desk.wait_for("the flag", |desk| seen(desk) == 1);
         desk.quiet();
         got_once(&desk.agent("anna"), "Words that must arrive.", place);
+    }
+}
+
+/// R91: the summary of the old mail is given though the daemon died right after the last of it was taken.
+#[test]
+fn the_summary_of_old_mail_survives_a_crash() {
+    let Some(desk) = desk("batch.after_commit", 2) else { return };
+    let mut desk = desk.with("[intake]\nstart = \"all\"\n");
+    let jane = desk.customer("Jane");
+    crate::intake::lay_down(&desk, &desk.address(), 3, &jane.address);
+    // the first commit is that of the cursor alone
+    desk.arm("batch.after_commit", 2);
+    desk.launch();
+    desk.dies();
+    assert!(desk.agent("anna").mailbox().is_empty());
+    desk.start();
+    let summary = desk.agent("anna").receives(|_| true);
+    assert!(summary.text().contains('3'), "{}", summary.text());
+    desk.quiet();
+    desk.stop();
+    desk.start();
+    desk.quiet();
+    assert_eq!((desk.agent("anna").mailbox().len(), desk.cases().len()), (1, 3), "once");
+    assert!(jane.mailbox().is_empty());
+    desk.audit();
+}
+
+/// Reading it panics, or handling it does, with all of it written and not committed: it lies in quarantine whole, the rest
+/// goes on, and it can be replayed.
+#[test]
+fn a_mail_that_makes_us_panic_is_put_aside_and_the_rest_goes_on() {
+    for place in ["mail.read", "event.decided"] {
+        let Some(mut desk) = desk(place, 0) else { return };
+        desk.start();
+        let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+        desk.stop();
+        // all in one batch
+        jane.writes(&desk.address(), "Good", "Words that came before.");
+        jane.writes(&desk.address(), "Poison", "Words that made us panic.");
+        jane.writes(&desk.address(), "Good", "Words that came after.");
+        desk.poison(place, "made us panic");
+        desk.start();
+        anna.gets("Words that came before.");
+        anna.gets("Words that came after.");
+        desk.quiet();
+        assert_eq!(desk.cases().len(), 2, "{place}: nothing of it is left in the store");
+        assert_eq!(anna.mailbox().len(), 2, "{place}: and nothing was sent");
+        let sums = desk.audit();
+        assert_eq!((&sums["stored"], &sums["outcomes"]["quarantined"]), (&3.into(), &1.into()), "{place}: {sums}");
+        desk.poison(place, "");
+        let id = desk.json(&["quarantine", "list"])[0]["id"].to_string();
+        assert_eq!(desk.command(&["quarantine", "replay", &id]).0, 0);
+        anna.gets("Words that made us panic.");
+        desk.quiet();
+        assert_eq!(desk.cases().len(), 3);
+        assert_eq!(desk.audit()["outcomes"]["quarantined"].as_u64().unwrap_or_default(), 0);
+        desk.stop();
     }
 }

@@ -22,6 +22,10 @@ pub struct Desk {
     imap_port: u16,
     smtp_port: u16,
     connections: u32,
+    /// The relay speaks no TLS and wants no login.
+    plain_relay: bool,
+    environment: Vec<(String, String)>,
+    patience: Duration,
     child: Option<Child>,
 }
 
@@ -47,6 +51,9 @@ impl Desk {
             imap_port,
             smtp_port,
             connections: 4,
+            plain_relay: false,
+            environment: Vec::new(),
+            patience: Duration::from_secs(60),
             child: None,
         };
         std::fs::create_dir(desk.folder.path().join("failpoints")).expect("a folder");
@@ -114,6 +121,11 @@ impl Desk {
         std::fs::write(self.folder.path().join("failpoints").join(place), visit.to_string()).expect("arm");
     }
 
+    /// The exit code of a daemon that has ended by itself.
+    pub fn dies_with(&mut self) -> i32 {
+        self.child.take().expect("a daemon").wait().expect("its end").code().expect("a code")
+    }
+
     /// Waits until the daemon has died by itself.
     pub fn dies(&mut self) {
         let mut child = self.child.take().expect("a daemon");
@@ -122,6 +134,28 @@ impl Desk {
             assert!(begun.elapsed() < Duration::from_secs(30), "the daemon does not die; the log:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Mail with these words panics at the place, until there are none.
+    pub fn poison(&self, place: &str, words: &str) {
+        std::fs::write(self.folder.path().join("failpoints").join(place), words).expect("arm");
+    }
+
+    /// A variable of the daemon's environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// How long it is waited for what must happen.
+    pub fn patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// A relay in plain text on this port; `None`: that of the mail host.
+    pub fn relay(&mut self, plain: Option<u16>) {
+        self.plain_relay = plain.is_some();
+        self.smtp_port = plain.unwrap_or_else(|| self.host.port("submission"));
     }
 
     pub fn imap_through(mut self, port: u16) -> Self {
@@ -155,6 +189,14 @@ impl Desk {
         self.folder.path().join("yesreply.toml")
     }
 
+    /// The most memory that the daemon ever had resident, KiB.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let id = self.child.as_ref().expect("a daemon").id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM");
+        line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -173,10 +215,15 @@ impl Desk {
         for mailbox in &self.mailboxes {
             let (imap, smtp, connections, address) =
                 (self.imap_port, self.smtp_port, self.connections, self.address_of(mailbox));
+            let tls = if self.plain_relay {
+                "tls = \"none\", auth = false".to_owned()
+            } else {
+                format!("tls = \"starttls\", ca = \"{ca}\"")
+            };
             text.push_str(&format!(
                 "[mailbox.{mailbox}]\naddress = \"{address}\"\nname = \"Shop Support\"\npassword = \"secret\"\n\
                  imap = {{ host = \"localhost\", port = {imap}, tls = \"implicit\", ca = \"{ca}\" }}\n\
-                 smtp = {{ host = \"localhost\", port = {smtp}, tls = \"starttls\", ca = \"{ca}\", connections = {connections} }}\n"
+                 smtp = {{ host = \"localhost\", port = {smtp}, {tls}, connections = {connections} }}\n"
             ));
         }
         for (name, address) in &self.agents {
@@ -213,6 +260,7 @@ impl Desk {
             .arg("serve")
             .env("RUST_LOG", "info,sqlx=warn")
             .env("YESREPLY_FAILPOINTS", self.folder.path().join("failpoints"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -229,6 +277,16 @@ impl Desk {
         let status = child.wait().expect("its end");
         assert!(status.success(), "yesreply ended with {status}:\n{}", self.log());
         assert!(begun.elapsed() < Duration::from_secs(10), "the stop took {:?}", begun.elapsed());
+        self.names_nobody();
+    }
+
+    /// No line above debug has a full address of anybody outside, or words of a mail (all that stories write begin so).
+    fn names_nobody(&self) {
+        let log = self.log();
+        for secret in ["@customer.", "@agents.", "@refused.", "Words "] {
+            let found = log.lines().find(|line| line.contains(secret) && !line.contains("…@"));
+            assert_eq!(found, None, "the log says {secret}");
+        }
     }
 
     /// SIGKILL.
@@ -276,7 +334,7 @@ impl Desk {
     pub fn wait_for(&self, what: &str, mut happened: impl FnMut(&Desk) -> bool) {
         let begun = Instant::now();
         while !happened(self) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain for {what}; the log:\n{}", self.log());
+            assert!(begun.elapsed() < self.patience, "waited in vain for {what}; the log:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
     }

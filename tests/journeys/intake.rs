@@ -8,7 +8,7 @@ use crate::proxy::Proxy;
 use crate::stack::Host;
 
 /// Puts mails into a mailbox as files, as an import does.
-fn lay_down(desk: &Desk, address: &str, count: usize, from: &str) {
+pub fn lay_down(desk: &Desk, address: &str, count: usize, from: &str) {
     let new = desk.host.maildir(address).join("cur");
     for folder in ["cur", "new", "tmp"] {
         std::fs::create_dir_all(desk.host.maildir(address).join(folder)).expect("a maildir");
@@ -160,6 +160,40 @@ fn expunged_by_another_client() {
     }
     desk.quiet();
     assert_eq!(desk.cases().len(), 5, "no case for what is gone");
+    desk.audit();
+}
+
+/// They read, flag, delete and undelete beside us: what arrived is a case all the same.
+#[test]
+fn what_people_do_in_the_mailbox_changes_nothing() {
+    let Some(desk) = Desk::new("people_in_the_mailbox") else { return };
+    let proxy = Proxy::to(desk.host.port("imaps"));
+    let mut desk = desk.imap_through(proxy.port);
+    desk.start();
+    let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+    proxy.close();
+    for number in 0..4 {
+        jane.writes(&desk.address(), &format!("mail {number}"), &format!("Words of mail {number}."));
+    }
+    let address = desk.address();
+    let flags = |change: &str, flag: &str, number: u32| {
+        let subject = format!("mail {number}");
+        desk.host.doveadm(&["flags", change, "-u", &address, flag, "mailbox", "INBOX", "SUBJECT", &subject]);
+    };
+    desk.wait_for("four mails on the server", |desk| {
+        desk.host.doveadm(&["search", "-u", &address, "mailbox", "INBOX", "ALL"]).lines().count() == 4
+    });
+    flags("add", "\\Seen", 0);
+    flags("add", "\\Flagged \\Answered", 1);
+    flags("add", "\\Deleted", 2);
+    flags("add", "\\Deleted \\Seen", 3);
+    flags("remove", "\\Deleted", 3);
+    proxy.reopen();
+    for number in 0..4 {
+        anna.gets(&format!("Words of mail {number}."));
+    }
+    desk.quiet();
+    assert_eq!(desk.cases().len(), 4);
     desk.audit();
 }
 

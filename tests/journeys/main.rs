@@ -11,6 +11,9 @@
     reason = "a story that cannot go on fails, with the reason"
 )]
 
+#[cfg(feature = "failpoints")]
+#[path = "../bite/mod.rs"]
+mod bite;
 #[path = "../database/mod.rs"]
 mod database;
 mod desk;
@@ -21,11 +24,18 @@ mod proxy;
 mod stack;
 
 mod answers;
+mod applications;
+mod attacks;
 mod authors;
 #[cfg(feature = "failpoints")]
+mod bites;
+#[cfg(feature = "failpoints")]
 mod crashes;
+mod disk;
 mod faults;
 mod intake;
+mod postgres;
 mod sending;
+mod stalls;
 mod store;
 mod terminal;

@@ -80,6 +80,19 @@ impl Host {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
+    /// Puts a mail into a folder, as a filter would.
+    pub fn save(&self, address: &str, folder: &str, mail: &str) {
+        let mut child = Command::new("doveadm")
+            .arg("-c")
+            .arg(self.folder.join("dovecot/dovecot.conf"))
+            .args(["save", "-u", address, "-m", folder])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("run doveadm");
+        child.stdin.take().expect("its stdin").write_all(mail.as_bytes()).expect("write");
+        assert!(child.wait().expect("its end").success(), "doveadm save");
+    }
+
     /// Stops Dovecot, as an upgrade would.
     pub fn stop_dovecot(&self) {
         self.doveadm(&["stop"]);

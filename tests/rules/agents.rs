@@ -166,6 +166,18 @@ async fn r46_the_leak_guard_holds_what_must_not_leave() {
 }
 
 #[tokio::test]
+async fn r46_a_long_subject_and_a_long_name_hold_nothing() {
+    let mut desk = Desk::new().await;
+    let jane = "Jane Maria van der Berg geb. Smith, Accounting Department <jane@mail.office.customer.example>";
+    let subject = "The blue parcel that I have been waiting for since Monday morning at nine";
+    desk.gets(jane, &Draft::new("support@shop.example", subject, "Where is it?")).await;
+    let sent = desk.sends().await;
+    let relay = one_to(&sent, "anna@agents.example").clone();
+    desk.gets(ANNA, &relay.reply("It comes tomorrow.")).await;
+    assert!(to(&desk.sends().await, "jane@mail.office.customer.example").iter().any(|l| l.text().contains("tomorrow")));
+}
+
+#[tokio::test]
 async fn r46_a_signature_loses_the_private_address() {
     let mut desk = Desk::new().await;
     let (annas, _) = opened(&mut desk).await;

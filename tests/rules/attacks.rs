@@ -240,7 +240,7 @@ async fn messages_in_messages_without_end_are_a_case_and_no_crash() {
 fn reading_is_linear_on_what_was_quadratic() {
     use yesreply::mail::html;
     use yesreply::mail::reply::{Known, read_customer};
-    let known = Known { ours: &[], shared: &[] };
+    let known = Known::default();
     for (text, page) in [
         ("\n".repeat(500_000), None),
         ("a\n".repeat(250_000), None),
@@ -249,11 +249,18 @@ fn reading_is_linear_on_what_was_quadratic() {
         (String::new(), Some(format!("{}{}", "<o:p>".repeat(90_000), "</x>".repeat(90_000)))),
         (String::new(), Some(format!("<svg>{}", "<td>".repeat(200_000)))),
     ] {
-        let begun = std::time::Instant::now();
+        let begun = on_processor();
         let reading = read_customer(&text, page.as_deref(), &known);
         reading.words_html.as_deref().map(html::clean);
-        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}: minutes before", begun.elapsed());
+        let took = on_processor().saturating_sub(begun);
+        assert!(took < std::time::Duration::from_secs(10), "{took:?}: minutes before");
     }
+}
+
+/// How long this thread was on a processor: waiting for others does not count.
+fn on_processor() -> std::time::Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("what the kernel counted");
+    std::time::Duration::from_nanos(stat.split(' ').next().and_then(|ns| ns.parse().ok()).expect("nanoseconds"))
 }
 
 #[tokio::test]

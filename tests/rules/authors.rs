@@ -427,7 +427,7 @@ async fn r40_of_forty_eight_ways_to_answer_one_reaches_the_customer() {
                     assert!(!to(&sent, right).is_empty(), "{way}: {right} is not told");
                 }
                 let audit = desk.flow.store().sums().await.expect("sums");
-                assert_eq!(audit.0, audit.1.iter().map(|(_, n)| n).sum::<i64>(), "every mail has its one outcome");
+                assert_eq!(audit.0, audit.1.iter().map(|one| one.count).sum::<i64>(), "every mail has its one outcome");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! R20 to R22: who is the customer.
+//! R20 to R22: who is the customer. R44: what the provider adds to their mail.
 
 use crate::desk::{Desk, one_to, to};
 use crate::letter::Draft;
@@ -96,4 +96,33 @@ async fn r22_our_own_mail_come_back_is_a_loop_and_our_from_alone_is_not() {
     let sent = desk.sends().await;
     assert_eq!(to(&sent, "anna@agents.example").len(), 1, "a person sees it");
     assert!(to(&sent, "support@shop.example").is_empty(), "our own addresses are never acknowledged");
+}
+
+#[tokio::test]
+async fn r44_what_the_provider_adds_is_neither_relayed_nor_sent() {
+    let mut desk =
+        Desk::with("[intake]\nbanner = [\"CAUTION: from outside.\"]\nstrip_subject = [\"[EXTERNAL]\"]\n").await;
+    let link = "https://x.safelinks.protection.outlook.com/?url=https%3A%2F%2Fmail.example%2Fphoto&data=05";
+    let words = format!("CAUTION: from outside.\n\nSee {link} please.");
+    desk.gets("jane@customer.example", &Draft::new("support@shop.example", "[EXTERNAL] Re: Parcel", &words)).await;
+    let sent = desk.sends().await;
+    let relay = one_to(&sent, "anna@agents.example");
+    assert!(relay.text().contains("See https://mail.example/photo please."), "{}", relay.text());
+    assert!(!relay.text().contains("CAUTION") && !relay.subject().contains("EXTERNAL"), "{}", relay.subject());
+    desk.gets(ANNA, &relay.reply("CAUTION: from outside.\n\nWe have seen it.")).await;
+    let sent = desk.sends().await;
+    let answer = one_to(&sent, "jane@customer.example");
+    assert!(answer.text().contains("We have seen it."), "{}", answer.text());
+    assert!(!answer.text().contains("CAUTION") && !answer.subject().contains("EXTERNAL"), "{}", answer.subject());
+}
+
+#[tokio::test]
+async fn r43_what_a_customer_forwards_is_relayed() {
+    let mut desk = Desk::new().await;
+    let words = "Is this yours?\n\n---------- Forwarded message ---------\nFrom: Max <max@mail.example>\n\
+                 Date: Tue, 24 Nov 2026\nSubject: Refund\n\nSend us your card.";
+    desk.gets("jane@customer.example", &Draft::new("support@shop.example", "Fwd: Refund", words)).await;
+    let sent = desk.sends().await;
+    let relay = one_to(&sent, "anna@agents.example");
+    assert!(relay.text().contains("Is this yours?") && relay.text().contains("Send us your card."), "{}", relay.text());
 }

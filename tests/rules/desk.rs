@@ -93,6 +93,31 @@ impl Desk {
         Desk::configured(&CONFIG.replacen("smtp = { host = \"localhost\" }", line, 1)).await
     }
 
+    /// Another `smtp = { … }`, and further sections.
+    pub async fn smtp_with(line: &str, sections: &str) -> Self {
+        let config = CONFIG.replacen("smtp = { host = \"localhost\" }", line, 1);
+        Desk::configured(&format!("{config}{sections}")).await
+    }
+
+    /// Everything that was handed in, or came back, was so a day and a bit earlier.
+    pub async fn a_day_passes(&self) {
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        for sql in [
+            "UPDATE events SET at = at - $1",
+            "UPDATE suppressions SET first_at = first_at - $1, last_at = last_at - $1",
+        ] {
+            sqlx::query(sql).bind(90_000_000i64).execute(&mut *transaction).await.expect("update");
+        }
+        transaction.commit().await.expect("commit");
+    }
+
+    /// The retention of notifications is over.
+    pub async fn forgets_notifications(&self) {
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        sqlx::query("DELETE FROM notifications").execute(&mut *transaction).await.expect("delete");
+        transaction.commit().await.expect("commit");
+    }
+
     /// Closed cases were closed so long ago.
     pub async fn closed_days_ago(&self, ms: i64) {
         let mut transaction = self.flow.store().begin().await.expect("begin");
@@ -111,6 +136,14 @@ impl Desk {
 
     async fn configured(text: &str) -> Self {
         Desk::open(tempfile::tempdir().expect("a folder"), text).await
+    }
+
+    /// A desk whose store is in memory, where many cases are to be quick.
+    pub async fn in_memory(extra: &str) -> Self {
+        let mut desk = Desk::with(extra).await;
+        let store = Store::open_empty().await.expect("the store");
+        desk.flow = Flow::start(store, Arc::new(desk.config.policy.clone()));
+        desk
     }
 
     async fn open(folder: TempDir, text: &str) -> Self {
@@ -167,6 +200,25 @@ impl Desk {
         self.takes(mailbox, raw, false).await;
     }
 
+    /// A mail arrives in the folder for spam of mailbox `support`.
+    pub async fn arrives_in_junk(&mut self, raw: &[u8]) {
+        self.uid += 1;
+        let mut batch = self.batch("support", self.uid, raw, false);
+        batch.cursor.folder = "Junk".to_owned();
+        batch.junk = true;
+        self.flow.intake(batch).await.expect("intake");
+    }
+
+    /// Everything that is due so many hours from now.
+    pub async fn hours_later(&self, hours: i64) {
+        let at_ms = yesreply::clock::now_ms() + hours * 3_600_000;
+        while self.flow.due(at_ms, 50).await.expect("what is due") > 0 {}
+        // what was queued then can be sent now
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        sqlx::query("UPDATE outbox SET next_attempt_at = 0").execute(&mut *transaction).await.expect("update");
+        transaction.commit().await.expect("commit");
+    }
+
     /// An old mail is taken in (R91).
     pub async fn takes(&mut self, mailbox: &str, raw: &[u8], old: bool) {
         self.uid += 1;
@@ -197,6 +249,7 @@ impl Desk {
             gaps: Vec::new(),
             gaps_closed: Vec::new(),
             after: yesreply::store::types::After::Keep,
+            junk: false,
         }
     }
 

@@ -102,3 +102,27 @@ async fn r92_the_whole_mail_can_be_had() {
     let got = one_to(&sent, "anna@agents.example");
     assert!(got.everything().contains("something that was cut"), "{got:?}");
 }
+
+/// `audit` beside a running daemon: it never sees half of a commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_adds_up_at_every_moment() {
+    let mut desk = Desk::new().await;
+    let store = desk.flow.store().clone();
+    let looking = tokio::spawn(async move {
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.last().is_none_or(|stored| *stored < 60) {
+            let (stored, outcomes) = store.sums().await.expect("the sums");
+            assert_eq!(stored, outcomes.iter().map(|s| s.count).sum::<i64>(), "{outcomes:?}");
+            seen.insert(stored);
+        }
+        seen.len()
+    });
+    for number in 0..60 {
+        desk.gets(
+            "Jane <jane@customer.example>",
+            &Draft::new("support@shop.example", &format!("mail {number}"), "Hello."),
+        )
+        .await;
+    }
+    assert!(looking.await.expect("sums that add up") > 5, "it was looked at while mail came");
+}

@@ -10,8 +10,12 @@
     reason = "a test that cannot go on fails, with the reason"
 )]
 
+#[cfg(feature = "failpoints")]
+#[path = "../bite/mod.rs"]
+mod bite;
 #[path = "../database/mod.rs"]
 mod database;
+#[expect(dead_code, reason = "the leak guard's test uses what the rules do not")]
 mod desk;
 #[expect(dead_code, reason = "the journeys use what the rules do not")]
 #[path = "../letter/mod.rs"]
@@ -22,9 +26,14 @@ mod agents;
 mod attacks;
 mod authors;
 mod automatic;
+#[cfg(feature = "failpoints")]
+mod bites;
 mod cases;
 mod customers;
+mod forwards;
 mod keeping;
+mod notifications;
 mod reports;
 mod signatures;
+mod spam;
 mod threads;

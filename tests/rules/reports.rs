@@ -1,5 +1,7 @@
 //! R63: delivery status reports.
 
+use yesreply::store::types::Settlement;
+
 use crate::desk::{Desk, Sent, one_to};
 use crate::letter::Draft;
 
@@ -91,6 +93,30 @@ async fn r63_a_failed_relay_goes_to_the_others() {
         case.deliveries.iter().any(|d| d.recipient == "anna@agents.example" && d.state == "failed"),
         "{:?}",
         case.deliveries
+    );
+}
+
+#[tokio::test]
+async fn r63_the_last_agents_failure_alarms() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let claimed = desk.claims().await;
+    let alarms = async |desk: &Desk| {
+        let case = desk.case().await;
+        (case.log.iter().filter(|l| l.kind == "alarm").count(), desk.flow.store().alarms().await.expect("alarms"))
+    };
+    for (agent, expected) in [("anna", (0, 0)), ("bob", (1, 1))] {
+        let address = format!("{agent}@agents.example");
+        let row = claimed.iter().find(|s| s.recipient == address).expect("a relay");
+        let failed = Settlement::Failed { status: "5.3.4".to_owned(), reply: "552 5.3.4 too large".to_owned() };
+        desk.flow.settle(row.id, row.attempt, failed).await.expect("settle");
+        assert_eq!(alarms(&desk).await, expected, "{agent}");
+    }
+    let case = desk.case().await;
+    let line = case.log.iter().find(|l| l.kind == "alarm").expect("an alarm");
+    assert_eq!(
+        (line.rule.as_str(), line.detail.as_str()),
+        ("R63", "no agent of support can be reached about case 1001")
     );
 }
 

@@ -25,8 +25,7 @@ fn migrations_are_numbered_alike() {
     assert_eq!(names("sqlite"), names("postgres"));
 }
 
-/// Applied migrations never change: add a new file instead. (The numbers are of releases; before the first release the
-/// only migration may still change, and this list with it.)
+/// Applied migrations never change: add a new file instead, and its sum here.
 #[test]
 fn applied_migrations_never_change() {
     let sums: Vec<String> = ["sqlite", "postgres"]

@@ -8,7 +8,11 @@
     reason = "a test that cannot go on fails, with the reason"
 )]
 
+#[cfg(feature = "failpoints")]
+#[path = "../bite/mod.rs"]
+mod bite;
 mod imap;
+mod listen;
 mod smtp;
 
 use std::path::PathBuf;

@@ -33,6 +33,8 @@ struct Relay {
     begun: usize,
     taken: Vec<String>,
     connections: usize,
+    /// Lines that ended in a bare LF.
+    bare: usize,
 }
 
 type Shared = Arc<Mutex<Relay>>;
@@ -86,7 +88,7 @@ async fn converse(stream: TcpStream, relay: Shared) -> Option<()> {
             if stream.read_line(&mut line).await.ok()? == 0 {
                 return None;
             }
-            assert!(line.ends_with("\r\n"), "a bare LF");
+            relay.lock().expect("relay").bare += usize::from(!line.ends_with("\r\n"));
             if line == ".\r\n" {
                 break;
             }
@@ -127,8 +129,15 @@ async fn sending(script: &[Does]) -> (Desk, Shared, watch::Sender<bool>, tokio::
         read_ms: 0,
     };
     let mails = vec![FetchedMail { uid: 1, internal_date_ms: None, old: false, content: Content::Whole(mail.into()) }];
-    let batch =
-        IntakeBatch { cursor, moved_from: None, mails, gaps: Vec::new(), gaps_closed: Vec::new(), after: After::Keep };
+    let batch = IntakeBatch {
+        cursor,
+        moved_from: None,
+        mails,
+        gaps: Vec::new(),
+        gaps_closed: Vec::new(),
+        after: After::Keep,
+        junk: false,
+    };
     desk.flow.intake(batch).await.expect("intake");
     let (stop, stopped) = watch::channel(false);
     let settings = Settings::of(&desk.config, &desk.account);
@@ -220,4 +229,19 @@ async fn a_stop_leaves_what_waits_for_its_answer_uncertain() {
     handle.await.expect("its end");
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert_eq!(row(&desk).await.state, "uncertain");
+}
+
+#[tokio::test]
+async fn no_line_on_the_wire_ends_in_a_bare_lf() {
+    let (_desk, relay, _stop, _) = sending(&[]).await;
+    eventually("the mail", async || !relay.lock().expect("relay").taken.is_empty()).await;
+    let relay = relay.lock().expect("relay");
+    assert_eq!(relay.bare, 0, "a bare LF in {:?}", relay.taken);
+    assert!(!relay.taken[0].replace("\r\n", "").contains('\r'), "a bare CR in {:?}", relay.taken);
+}
+
+#[cfg(feature = "failpoints")]
+#[test]
+fn the_wire_bites_where_a_line_ends_in_a_bare_lf() {
+    crate::bite::bites("bare_lf", "smtp::no_line_on_the_wire_ends_in_a_bare_lf", "a bare LF in");
 }

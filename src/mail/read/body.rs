@@ -1,13 +1,23 @@
 //! The body of a mail: decoded, unflowed.
 //!
 //! Decides   which parts are the body, and what an undeclared charset is.
-//! Follows   RFC 2045–2047, RFC 3676 section 4.
+//! Follows   RFC 2045–2047, RFC 3676 section 4, IEEE Std 1003.1 (uuencode).
 //! Never     fails: parts that are announced and never come are read as what stands there.
 
-use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
+use std::borrow::Cow;
+
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
+
+use super::parts::Parts;
+use super::{charset, uuencode};
 
 use crate::limits::{PARTS_MAX, TEXT_CHARS_MAX};
 use crate::mail::{html, text};
+
+/// Octets of HTML in which its `meta` may name a charset (HTML standard section 13.2.3.2).
+const META_BYTES_MAX: usize = 1_024;
 
 /// What of a mail is its body.
 pub struct Body {
@@ -19,52 +29,66 @@ pub struct Body {
     pub html: Option<String>,
 }
 
-/// The text and HTML parts that are the body.
-pub fn body(message: &Message<'_>, raw: &[u8], defects: &mut Vec<String>) -> Body {
+/// The text and HTML parts that are the body. Files that stand uuencoded in the text go to `parts`; what came out of a
+/// `winmail.dat` is the body where there is no other.
+pub fn body(message: &Message<'_>, raw: &[u8], parts: &mut Parts, defects: &mut Vec<String>) -> Body {
     let part = |id: &u32| message.parts.get(usize::try_from(*id).unwrap_or(usize::MAX));
     let mut words = Vec::new();
     let mut flowed = false;
     for part in message.text_body.iter().take(PARTS_MAX).filter_map(part) {
         match &part.body {
             PartType::Text(content) => {
-                let decoded = undeclared(part, content, raw);
-                let clean = text::body(&decoded);
+                let clean = text::body(&decoded(part, content, raw));
                 match flow(part) {
                     Some(delsp) => {
                         flowed = true;
                         words.push(unflowed(&clean, delsp));
                     }
-                    None => words.push(clean),
+                    None => words.push(without_files(clean, parts)),
                 }
             }
-            PartType::Html(content) => words.push(html::to_text(content)),
+            PartType::Html(content) => words.push(html::to_text(&decoded(part, content, raw))),
             _ => {}
         }
     }
     let htmls: Vec<&MessagePart<'_>> = message.html_body.iter().take(PARTS_MAX).filter_map(part).collect();
     let has_html = htmls.iter().any(|p| matches!(p.body, PartType::Html(_)));
-    let html = has_html.then(|| {
-        let pieces: Vec<String> = htmls
+    let mut html = has_html.then(|| {
+        let pieces: Vec<Cow<'_, str>> = htmls
             .iter()
             .filter_map(|p| match &p.body {
-                PartType::Html(content) => Some(content.to_string()),
-                PartType::Text(content) => Some(html::from_text(&text::body(content))),
+                PartType::Html(content) => Some(decoded(p, content, raw)),
+                PartType::Text(content) => Some(html::from_text(&text::body(&decoded(p, content, raw))).into()),
                 _ => None,
             })
             .collect();
         pieces.join("\n")
     });
-    if words.iter().all(String::is_empty)
-        && let Some(bare) = without_parts(message, raw)
-    {
-        defects.push("it says that it has parts, and has none".to_owned());
-        words.push(bare);
+    if words.iter().all(|w| w.trim().is_empty()) {
+        if let Some(bare) = without_parts(message, raw) {
+            defects.push("it says that it has parts, and has none".to_owned());
+            words.push(bare);
+        }
+        if html.is_none() {
+            html = parts.html.take().map(|h| {
+                charset::text(&h, charset::named(h.get(..META_BYTES_MAX).unwrap_or(&h)).as_deref(), None).into_owned()
+            });
+        }
+        words.extend(parts.text.take().map(|t| text::body(&t)).or_else(|| html.as_deref().map(html::to_text)));
     }
     let whole = words.join("\n");
     if whole.len() > TEXT_CHARS_MAX {
-        defects.push(format!("its text is longer than {TEXT_CHARS_MAX} octets; the rest was cut"));
+        parts.remarks.push(format!("its text is longer than {TEXT_CHARS_MAX} octets; the rest was cut"));
     }
     Body { text: capped(&whole), flowed, html }
+}
+
+fn without_files(words: String, parts: &mut Parts) -> String {
+    let Some((rest, files)) = uuencode::extracted(&words, PARTS_MAX) else {
+        return words;
+    };
+    files.into_iter().for_each(|file| parts.push_file(file));
+    rest
 }
 
 /// The body of what announces parts whose boundary never comes; with a first line of dashes it is one part's.
@@ -91,21 +115,37 @@ fn without_parts(message: &Message<'_>, raw: &[u8]) -> Option<String> {
 
 /// No longer than the limit.
 pub fn capped(words: &str) -> String {
-    if words.len() <= TEXT_CHARS_MAX { words.to_owned() } else { words.chars().take(TEXT_CHARS_MAX / 4).collect() }
+    words.get(..words.floor_char_boundary(TEXT_CHARS_MAX)).unwrap_or(words).to_owned()
 }
 
-/// Eight-bit text without a charset that is not UTF-8: read as Latin-1, which is what it mostly is.
-fn undeclared<'a>(part: &MessagePart<'_>, content: &'a str, raw: &[u8]) -> std::borrow::Cow<'a, str> {
-    let declared = part.content_type().is_some_and(|t| t.attribute("charset").is_some());
-    let plain = part
-        .content_transfer_encoding()
-        .is_none_or(|e| matches!(e.to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary"));
-    if declared || !plain || !content.contains('\u{fffd}') {
-        return content.into();
+/// The text of a part, where the declared charset, or none, cannot be right.
+fn decoded<'a>(part: &MessagePart<'_>, content: &'a str, raw: &[u8]) -> Cow<'a, str> {
+    let declared = part.content_type().and_then(|t| t.attribute("charset"));
+    let broken = content.contains('\u{fffd}') || content.contains("\u{1b}$");
+    let latin = declared.is_some_and(charset::is_latin) && !content.is_ascii();
+    if !broken && !latin {
+        return Cow::Borrowed(content);
     }
-    let range = usize::try_from(part.offset_body).unwrap_or(0)..usize::try_from(part.offset_end).unwrap_or(0);
-    raw.get(range)
-        .map_or_else(|| content.into(), |bytes| bytes.iter().map(|b| char::from(*b)).collect::<String>().into())
+    let Some(octets) = octets(part, raw) else {
+        return Cow::Borrowed(content);
+    };
+    let utf8 = std::str::from_utf8(&octets).is_ok();
+    if !broken && !utf8 {
+        return Cow::Borrowed(content);
+    }
+    let told = declared.map(str::to_owned).or_else(|| charset::named(octets.get(..META_BYTES_MAX).unwrap_or(&octets)));
+    Cow::Owned(charset::text(&octets, told.as_deref(), None).into_owned())
+}
+
+/// The octets of a part, its transfer encoding undone (RFC 2045 section 6).
+fn octets<'a>(part: &MessagePart<'_>, raw: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let range = usize::try_from(part.offset_body).ok()?..usize::try_from(part.offset_end).ok()?;
+    let body = raw.get(range)?;
+    match part.encoding {
+        Encoding::None => Some(Cow::Borrowed(body)),
+        Encoding::Base64 => base64_decode(body).map(Cow::Owned),
+        Encoding::QuotedPrintable => quoted_printable_decode(body).map(Cow::Owned),
+    }
 }
 
 /// `Some(delsp)` if the part is flowed (RFC 3676 section 4).

@@ -7,6 +7,8 @@
 use data_encoding::BASE64;
 use mail_parser::decoders::charsets::map::charset_decoder;
 
+use super::charset;
+
 /// Octets of one charset in a row.
 struct Run {
     charset: String,
@@ -43,14 +45,64 @@ pub fn decoded(raw: &str) -> Option<String> {
     (!out.contains('\u{fffd}')).then_some(out)
 }
 
+/// The header with the padding that some clients leave out of their base64 words; `None` if none is missing.
+#[must_use]
+pub fn padded(header: &[u8]) -> Option<Vec<u8>> {
+    let mut out: Option<Vec<u8>> = None;
+    let mut copied = 0usize;
+    let mut at = 0usize;
+    while let Some(found) = header.get(at..)?.windows(3).position(|w| w.eq_ignore_ascii_case(b"?b?")) {
+        at = at.saturating_add(found).saturating_add(3);
+        let content = header.get(at..)?;
+        let length =
+            content.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))).unwrap_or_default();
+        let missing = length.next_multiple_of(4).saturating_sub(length);
+        let end = at.saturating_add(length);
+        if missing > 0 && header.get(end..).is_some_and(|rest| rest.starts_with(b"?=")) {
+            let done = out.get_or_insert_default();
+            done.extend(header.get(copied..end)?);
+            done.extend(std::iter::repeat_n(b'=', missing));
+            copied = end;
+        }
+        at = end;
+    }
+    let mut done = out?;
+    done.extend(header.get(copied..)?);
+    Some(done)
+}
+
+/// A line whose quoted words hold bare octets, with these encoded as they should be.
+#[must_use]
+pub fn escaped(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let mut inside = false;
+    for (at, byte) in line.iter().enumerate() {
+        let from = |back: usize, length: usize| {
+            let start = at.checked_sub(back)?;
+            line.get(start..start.saturating_add(length))
+        };
+        inside |= from(3, 3).is_some_and(|w| w.eq_ignore_ascii_case(b"?q?"));
+        inside &= from(0, 2).is_none_or(|w| w != b"?=");
+        if inside && !byte.is_ascii() {
+            out.extend(format!("={byte:02X}").bytes());
+        } else {
+            out.push(*byte);
+        }
+    }
+    out
+}
+
 /// Decodes what was collected.
 fn finish(run: &mut Option<Run>, out: &mut String) -> Option<()> {
     if let Some(done) = run.take() {
         let name = done.charset.split('*').next().unwrap_or_default();
-        if name.eq_ignore_ascii_case("utf-8") {
-            out.push_str(&String::from_utf8_lossy(&done.octets));
-        } else {
-            out.push_str(&charset_decoder(name.as_bytes())?(&done.octets));
+        match charset_decoder(name.as_bytes()).filter(|_| !name.eq_ignore_ascii_case("utf-8")) {
+            Some(decoder) => out.push_str(&decoder(&done.octets)),
+            // cut inside a character: nothing tells another charset
+            None if std::str::from_utf8(&done.octets).is_err_and(|e| e.error_len().is_none()) => {
+                out.push_str(&String::from_utf8_lossy(&done.octets));
+            }
+            None => out.push_str(&charset::text(&done.octets, Some(name), None)),
         }
     }
     Some(())
@@ -90,5 +142,10 @@ mod tests {
         assert_eq!(decoded("=?utf-8?q?=C3?=\r\n =?utf-8?q?=A4?=").as_deref(), Some("ä"));
         assert_eq!(decoded("=?utf-8?q?=C3?="), None);
         assert_eq!(decoded("=?utf-8?q?=Z"), None);
+        assert_eq!(
+            padded(b"S: =?utf-8?B?Y2Fmw6k?= =?x?b?YQ?=\r\n").as_deref(),
+            Some(&b"S: =?utf-8?B?Y2Fmw6k=?= =?x?b?YQ==?=\r\n"[..])
+        );
+        assert_eq!(padded(b"S: =?utf-8?B?Y2Fmw6k=?= what?b?no"), None);
     }
 }

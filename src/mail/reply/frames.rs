@@ -4,15 +4,18 @@
 //! Follows   the habits of real clients in many languages; RFC 3676 section 4 for marks.
 //! Never     takes a line for an attribution by one word alone: it needs a date or an address too, or a quote below.
 
-use super::is_marker;
-use super::known::Shingles;
 use super::lines::{Class, Line, first_text, set};
-use super::vocabulary::{ABOVE, FROM_LABELS, OPENERS, ORIGINAL, OTHER_LABELS, WROTE};
+use super::vocabulary::{
+    ABOVE, FORWARDED, FROM_LABELS, OPENERS, ORIGINAL, OTHER_LABELS, SENT_LABELS, SUBJECT_LABELS, WROTE,
+};
+use super::{Reader, is_marker, names_us};
 
 /// Lines of one attribution at most.
 const ATTRIBUTION_LINES_MAX: usize = 6;
 /// Characters of one attribution at most.
 const ATTRIBUTION_CHARS_MAX: usize = 400;
+/// Octets of a label at most.
+const LABEL_BYTES_MAX: usize = 60;
 /// Lines of a header block at most.
 const BLOCK_LINES_MAX: usize = 12;
 
@@ -21,8 +24,10 @@ const BLOCK_LINES_MAX: usize = 12;
 pub struct Below {
     /// The line of its frame.
     pub at: usize,
-    /// The frame is a header block, a separator or our marker, not a mere "… wrote:".
+    /// The frame says itself that another's mail follows: a separator, or our marker.
     pub firm: bool,
+    /// What follows it is quoted with marks.
+    pub marked: bool,
 }
 
 /// How sure an attribution is.
@@ -35,26 +40,27 @@ enum Sure {
 }
 
 /// Marks attributions, header blocks and markers; returns where an unmarked quote begins, if one does.
-pub fn frames(lines: &[Line], classes: &mut [Class], ours: &Shingles, shared: &Shingles) -> Option<Below> {
+pub(super) fn frames(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>) -> Option<Below> {
     let mut below: Option<Below> = None;
-    for (index, line) in lines.iter().enumerate() {
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.text.trim().is_empty()) {
         let next = lines.get(index.saturating_add(1)).map(|l| l.text.as_str()).unwrap_or_default();
-        let marker = is_marker(&line.text) || (!is_marker(next) && is_marker(&format!("{} {next}", line.text)));
+        let broken = || names_us(&line.text) && !is_marker(next) && is_marker(&format!("{} {next}", line.text));
+        let marker = is_marker(&line.text) || broken();
         if marker {
             set(classes, index, Class::Frame);
         }
         if line.depth > 0 {
             continue;
         }
-        let framed = marker || is_original(&line.text) || says_above(&line.text) || header_block(lines, index);
-        if framed {
+        let firm = marker || is_original(lines, index) || says_above(&line.text);
+        if firm || header_block(lines, index) {
             set(classes, index, Class::Frame);
-            below = below.or(Some(Below { at: index, firm: true }));
             if !marker {
                 frame_block(lines, classes, index);
             }
+            below = below.or(Some(Below { at: index, firm, marked: false }));
         } else if classes.get(index) == Some(&Class::Words)
-            && let Some(length) = attribution(lines, index, ours, shared)
+            && let Some(length) = attribution(lines, index, reader)
         {
             for offset in 0..length {
                 set(classes, index.saturating_add(offset), Class::Frame);
@@ -62,11 +68,19 @@ pub fn frames(lines: &[Line], classes: &mut [Class], ours: &Shingles, shared: &S
             ruler_before(lines, classes, index);
             let first = first_text(lines, index.saturating_add(length));
             if first.is_some_and(|l| l.depth == 0) {
-                below = below.or(Some(Below { at: index, firm: false }));
+                below = below.or(Some(Below { at: index, firm: false, marked: false }));
             }
         }
     }
-    below
+    below.map(|from| Below { marked: marked_after(lines, classes, from.at), ..from })
+}
+
+/// Is the first line with text after a frame quoted with marks?
+fn marked_after(lines: &[Line], classes: &[Class], frame: usize) -> bool {
+    let after = lines.iter().zip(classes).skip(frame);
+    let first =
+        after.filter(|(line, class)| **class != Class::Frame && !line.text.trim().is_empty()).map(|(line, _)| line);
+    first.take(1).any(|line| line.depth > 0)
 }
 
 /// A ruler above a frame belongs to it, empty lines between them or not.
@@ -87,25 +101,41 @@ fn frame_block(lines: &[Line], classes: &mut [Class], start: usize) {
     }
 }
 
+const RULES: [char; 13] = ['_', '-', '=', '*', '‐', '‑', '‒', '–', '—', '―', '─', '━', '＿'];
+
 fn is_ruler(text: &str) -> bool {
     let text = text.trim();
-    text.len() >= 4 && text.chars().all(|c| matches!(c, '_' | '-' | '=' | '*' | '─'))
+    text.len() >= 4 && text.chars().all(|c| RULES.contains(&c))
 }
 
-/// `-----Original Message-----`, `Begin forwarded message:` in many languages.
-fn is_original(text: &str) -> bool {
-    let text = text.trim().trim_matches('*');
-    if text.len() > ATTRIBUTION_CHARS_MAX {
+/// `-----Original Message-----`, `Begin forwarded message:` in many languages; without dashes only if it is nothing
+/// else, or a header block follows.
+fn is_original(lines: &[Line], index: usize) -> bool {
+    let text = lines.get(index).map(|l| l.text.trim()).unwrap_or_default();
+    if text.is_empty() || text.len() > ATTRIBUTION_CHARS_MAX {
         return false;
     }
-    let ruled = ["--", "__", "==", "──"].iter().any(|r| text.starts_with(r));
-    let alone = text.ends_with([':', '：']) && text.chars().count() <= 60;
-    if !ruled && !alone {
+    if !names_original(text) {
         return false;
     }
-    let core = text.trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '>' | '─') || c.is_whitespace());
+    let core = unruled(text);
     let lower = core.to_lowercase();
-    ORIGINAL.iter().any(|w| lower.starts_with(w))
+    let ruled = text.chars().take_while(|c| RULES.contains(c)).count() >= 2;
+    let labelled = || first_text(lines, index.saturating_add(1)).is_some_and(|l| kind_of(&l.text).is_some());
+    let colon = lower.strip_suffix([':', '：']).map(str::trim_end);
+    let alone = || colon.is_some_and(|c| ORIGINAL.iter().chain(FORWARDED).any(|w| *w == c));
+    ruled || alone() || (core.chars().count() <= 60 && labelled())
+}
+
+/// Does a line begin with words for an original or a forwarded mail, rulers apart?
+#[must_use]
+pub fn names_original(text: &str) -> bool {
+    let lower = unruled(text).to_lowercase();
+    ORIGINAL.iter().chain(FORWARDED).any(|w| lower.starts_with(w))
+}
+
+fn unruled(text: &str) -> &str {
+    text.trim_matches(|c: char| c == '>' || RULES.contains(&c) || c.is_whitespace())
 }
 
 /// `## Please type your reply above this line ##`
@@ -124,14 +154,16 @@ enum Label {
     Other,
 }
 
-fn kind_of(text: &str) -> Option<Label> {
+/// The label of a line, lower case.
+fn label_of(text: &str) -> Option<String> {
     let text = text.trim().trim_start_matches(['*', '|', '>']).trim_start();
     let (label, _) = text.split_once([':', '：'])?;
     let label = label.trim().trim_end_matches('*').trim();
-    if label.chars().count() > 20 {
-        return None;
-    }
-    let label = label.to_lowercase();
+    (label.len() <= LABEL_BYTES_MAX).then(|| label.to_lowercase())
+}
+
+fn kind_of(text: &str) -> Option<Label> {
+    let label = label_of(text)?;
     if FROM_LABELS.contains(&label.as_str()) {
         Some(Label::From)
     } else if OTHER_LABELS.contains(&label.as_str()) {
@@ -141,24 +173,9 @@ fn kind_of(text: &str) -> Option<Label> {
     }
 }
 
-/// Labels for the time of sending that nobody writes in a letter.
-const SENT: [&str; 12] = [
-    "sent:",
-    "gesendet:",
-    "envoyé:",
-    "envoyé :",
-    "verzonden:",
-    "enviado:",
-    "inviato:",
-    "skickat:",
-    "sendt:",
-    "wysłano:",
-    "lähetetty:",
-    "отправлено:",
-];
-
 /// Lines that label author, date, recipient and subject, one below the other.
-fn header_block(lines: &[Line], index: usize) -> bool {
+#[must_use]
+pub fn header_block(lines: &[Line], index: usize) -> bool {
     let Some(line) = lines.get(index) else {
         return false;
     };
@@ -172,12 +189,18 @@ fn header_block(lines: &[Line], index: usize) -> bool {
     let dated = |text: &str| text.chars().filter(char::is_ascii_digit).count() >= 6;
     if first == Label::From {
         let lower = line.text.to_lowercase();
-        let next = after.first().map(|t| t.trim_matches('*').to_lowercase().replace("*:", ":")).unwrap_or_default();
+        let next = after.first().copied().unwrap_or_default();
         let others = kinds.iter().filter(|k| **k == Label::Other).count();
-        let sent = SENT.iter().any(|s| next.trim_start_matches('*').starts_with(s));
-        let date_next = run >= 1 && line.text.contains('@') && dated(&next);
+        let says = |text: &str, labels: &[&str]| label_of(text).is_some_and(|l| labels.contains(&l.as_str()));
+        let sent = says(next, SENT_LABELS);
+        // people write where a journey goes from and to, and when; a mail has an address or a subject besides
+        let of_mail = || {
+            line.text.contains('@')
+                || after.iter().any(|t| (t.contains('@') && kind_of(t).is_some()) || says(t, SUBJECT_LABELS))
+        };
+        let date_next = run >= 1 && line.text.contains('@') && dated(next);
         let in_one = line.text.contains('@') && (lower.contains(" date: ") || lower.contains(" sent: "));
-        return others >= 2 || sent || date_next || in_one;
+        return (others >= 2 && of_mail()) || sent || date_next || in_one;
     }
     let from_follows = after.iter().take(run).any(|t| kind_of(t) == Some(Label::From));
     let addressed = dated(&line.text) && after.iter().take(run).any(|t| t.contains('@'));
@@ -186,7 +209,7 @@ fn header_block(lines: &[Line], index: usize) -> bool {
 
 /// The number of lines of an attribution that begins here. One that is not sure by itself must be followed by a
 /// quote, a frame, known words, or nothing.
-fn attribution(lines: &[Line], index: usize, ours: &Shingles, shared: &Shingles) -> Option<usize> {
+fn attribution(lines: &[Line], index: usize, reader: &Reader<'_>) -> Option<usize> {
     let first = lines.get(index)?.text.trim();
     if first.is_empty() {
         return None;
@@ -222,8 +245,8 @@ fn attribution(lines: &[Line], index: usize, ours: &Shingles, shared: &Shingles)
             continue;
         };
         let next = first_text(lines, at.saturating_add(1));
-        let fits = sure == Sure::Strong
-            || next.is_none_or(|l| l.depth > 0 || is_marker(&l.text) || ours.holds(&l.text) || shared.holds(&l.text));
+        let fits =
+            sure == Sure::Strong || next.is_none_or(|l| l.depth > 0 || is_marker(&l.text) || reader.knows(&l.text));
         return fits.then_some(length);
     }
     None
@@ -264,6 +287,9 @@ fn sure(text: &str) -> Option<Sure> {
     if text.chars().count() > ATTRIBUTION_CHARS_MAX {
         return None;
     }
+    if is_stamped(text) {
+        return Some(Sure::Strong);
+    }
     let may_end = text.ends_with([':', '：', '-', '>']);
     if !may_end && (!opens(text) || !text.contains('@')) {
         return None;
@@ -271,17 +297,16 @@ fn sure(text: &str) -> Option<Sure> {
     let ruled = text.starts_with("--") && text.ends_with("--") && text.chars().any(char::is_alphanumeric);
     let head = text.strip_suffix([':', '：']);
     let lower = text.to_lowercase();
-    let wrote = wrote_at(&lower);
+    let wrote = (head.is_some() || ruled).then(|| wrote_at(&lower)).flatten();
     let numbers = digits(text);
-    if let Some(at) = wrote.filter(|_| head.is_some() || ruled) {
+    if let Some(at) = wrote {
         let near = lower.get(at..).is_some_and(|rest| rest.chars().count() <= 170);
         let addressed = text.contains('@') && (numbers >= 3 || text.contains('<') || ruled);
         if near && (numbers >= 5 || addressed || (ruled && at > 0)) {
             return Some(Sure::Strong);
         }
     }
-    let ends = WROTE.iter().any(|w| lower.ends_with(w));
-    if ends && opens(text) && text.contains('@') && numbers >= 6 {
+    if opens(text) && text.contains('@') && numbers >= 6 && WROTE.iter().any(|w| lower.ends_with(w)) {
         return Some(Sure::Strong);
     }
     let timed = has_time(text);
@@ -295,6 +320,16 @@ fn sure(text: &str) -> Option<Sure> {
     let names = head.contains('@') || numbers >= 3 || lower.contains(" via ");
     let dated = head.contains('@') && numbers >= 4 && opens(head);
     ((wrote.is_some() && (names || opens(head))) || dated).then_some(Sure::Weak)
+}
+
+/// `2026-11-24 10:00 GMT+01:00 Jane Doe`: an old way of Gmail's, which needs no verb.
+fn is_stamped(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let (date, time, zone) = (words.next(), words.next(), words.next());
+    let iso = date.is_some_and(|d| d.len() == 10 && digits(d) == 8 && d.split('-').count() == 3);
+    iso && time.is_some_and(has_time)
+        && zone.is_some_and(|z| z.starts_with("GMT+") || z.starts_with("GMT-"))
+        && (1..=6).contains(&words.count())
 }
 
 /// `14:41`
@@ -316,8 +351,8 @@ pub fn split_glued_attributions(lines: &[Line]) -> Vec<Line> {
             .flatten();
         match cut.and_then(|at| line.text.split_at_checked(at)) {
             Some((words, frame)) if sure(frame).is_some() => {
-                split.push(Line { text: words.to_owned(), depth: 0 });
-                split.push(Line { text: frame.to_owned(), depth: 0 });
+                split.push(Line { text: words.to_owned(), ..Line::default() });
+                split.push(Line { text: frame.to_owned(), ..Line::default() });
             }
             _ => split.push(line.clone()),
         }

@@ -43,6 +43,9 @@ impl Shingles {
     /// Is this line known: most of its runs, or, of a short one, all of it as a line?
     #[must_use]
     pub fn holds(&self, line: &str) -> bool {
+        if self.is_empty() {
+            return false;
+        }
         let words = words(line);
         match words.len() {
             0 => false,

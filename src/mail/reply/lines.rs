@@ -4,16 +4,82 @@
 //!           by its depth, its shape and what is known; one rule for text and HTML, customers and agents.
 
 use super::frames::{Below, frames};
-use super::known::{Shingles, is_short};
+use super::known::is_short;
 use super::signature::signatures;
+use super::{Reader, is_marker};
+use crate::limits::QUOTE_MARKS_MAX;
 
 /// A line of a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
     /// Its text without quote marks.
     pub text: String,
     /// Quote depth.
     pub depth: usize,
+    /// The marks as its author's client wrote them, those of blockquotes first.
+    pub marks: String,
+}
+
+/// Capitals before a mark: `JD> `.
+const INITIALS_MAX: usize = 3;
+
+impl Line {
+    /// A line without its quote marks, which some clients write into HTML too, inside of `around` blockquotes.
+    #[must_use]
+    pub fn of(line: &str, around: usize) -> Self {
+        if around == 0 && !line.starts_with('>') {
+            return Line { text: line.to_owned(), ..Line::default() };
+        }
+        let mut rest = line;
+        let mut depth = 0usize;
+        while depth < QUOTE_MARKS_MAX {
+            let unspaced = rest.strip_prefix(' ').filter(|_| depth > 0).unwrap_or(rest);
+            let Some(shorter) = unspaced.strip_prefix('>') else {
+                break;
+            };
+            rest = shorter;
+            depth = depth.saturating_add(1);
+        }
+        let text = if depth > 0 { rest.strip_prefix(' ').unwrap_or(rest) } else { rest };
+        let own = line.strip_suffix(rest).unwrap_or_default();
+        let marks = format!("{}{own}", ">".repeat(around.min(QUOTE_MARKS_MAX)));
+        Line { text: text.to_owned(), depth: depth.saturating_add(around), marks }
+    }
+
+    /// The line with its marks.
+    #[must_use]
+    pub fn written(&self) -> String {
+        if self.depth == 0 { self.text.clone() } else { format!("{} {}", self.marks, self.text) }
+    }
+
+    /// The mark of a line that begins with its author's initials, `JD>`.
+    fn initials(&self) -> Option<&str> {
+        let (initials, _) = self.text.split_once('>')?;
+        let capitals = (1..=INITIALS_MAX).contains(&initials.len()) && initials.chars().all(|c| c.is_ascii_uppercase());
+        capitals.then(|| self.text.get(..=initials.len())).flatten()
+    }
+}
+
+/// Lines that begin with the same initials and a mark, two or more in a row, are quoted.
+pub fn mark_initials(lines: &mut [Line]) {
+    let same = |a: Option<&Line>, b: Option<&Line>| {
+        a.and_then(Line::initials).is_some_and(|mark| b.and_then(Line::initials) == Some(mark))
+    };
+    let found: Vec<usize> = (0..lines.len())
+        .filter(|i| {
+            let here = lines.get(*i).filter(|l| l.depth == 0);
+            let before = i.checked_sub(1).and_then(|b| lines.get(b));
+            same(here, before) || same(here, lines.get(i.saturating_add(1)))
+        })
+        .collect();
+    for index in found {
+        if let Some(line) = lines.get_mut(index)
+            && let Some((marks, text)) = line.initials().map(str::len).and_then(|at| line.text.split_at_checked(at))
+        {
+            let quoted = Line { text: text.trim_start().to_owned(), depth: 1, marks: marks.to_owned() };
+            *line = quoted;
+        }
+    }
 }
 
 /// What a line is.
@@ -29,22 +95,41 @@ pub enum Class {
     Signature,
     /// The author's or ours.
     Doubtful,
+    /// A provider's.
+    Banner,
 }
 
 /// Characters of a line that a client may have broken.
 const LONG_LINE: usize = 65;
 
-/// The classes of all lines. `strict`: an agent's mail, in which unknown lines below a frame are in doubt.
-#[must_use]
-pub fn classify(lines: &[Line], ours: &Shingles, shared: &Shingles, strict: bool) -> Vec<Class> {
+/// The classes of all lines.
+pub(super) fn classify(lines: &[Line], reader: &Reader<'_>) -> Vec<Class> {
     let mut classes: Vec<Class> = lines.iter().map(|l| if l.depth > 0 { Class::Quote } else { Class::Words }).collect();
-    let below = frames(lines, &mut classes, ours, shared);
-    known_lines(lines, &mut classes, ours, shared, below, strict);
-    if !strict {
+    let below = frames(lines, &mut classes, reader);
+    if let Some(at) = classes.iter().position(|c| *c == Class::Frame).filter(|_| reader.keeps_forwarded()) {
+        forwarded(lines, &mut classes, reader, at);
+        if let (Some(lines), Some(classes)) = (lines.get(..at), classes.get_mut(..at)) {
+            signatures(lines, classes);
+        }
+        return classes;
+    }
+    known_lines(lines, &mut classes, reader, below);
+    if !reader.is_strict() {
         wrapped_quotes(lines, &mut classes);
     }
     signatures(lines, &mut classes);
     classes
+}
+
+/// What a customer forwards is what they want to show: from its frame on all is kept but what we know.
+fn forwarded(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>, from: usize) {
+    for (line, class) in lines.iter().zip(classes.iter_mut()).skip(from) {
+        *class = match (is_marker(&line.text), reader.knows(&line.text)) {
+            (true, _) => Class::Frame,
+            (_, true) => Class::Quote,
+            _ => Class::Words,
+        };
+    }
 }
 
 /// Gives a line its class.
@@ -59,18 +144,31 @@ pub fn first_text(lines: &[Line], from: usize) -> Option<&Line> {
     lines.iter().skip(from).find(|l| !l.text.trim().is_empty())
 }
 
-/// The end of a long quoted line that a client broke without a mark: one line that goes on in small letters.
+/// The end of a long quoted line that a client broke without a mark: one line that goes on in small letters, or the
+/// rest of a link.
 fn wrapped_quotes(lines: &[Line], classes: &mut [Class]) {
     for (index, three) in lines.windows(3).enumerate() {
         let [before, line, after] = three else {
             continue;
         };
-        let goes_on = line.text.chars().next().is_some_and(char::is_lowercase);
-        if line.depth == 0 && before.depth > 0 && after.depth > 0 && goes_on && before.text.chars().count() >= LONG_LINE
-        {
+        if line.depth > 0 || before.depth == 0 || after.depth == 0 {
+            continue;
+        }
+        let long = before.text.chars().count() >= LONG_LINE;
+        let goes_on = long && line.text.chars().next().is_some_and(char::is_lowercase);
+        if goes_on || is_rest_of_link(&before.text, &line.text) {
             set(classes, index.saturating_add(1), Class::Quote);
         }
     }
+}
+
+/// One word that closes the bracket which the line before opened round a link.
+fn is_rest_of_link(before: &str, line: &str) -> bool {
+    let open = |opens: char, closes: char| {
+        let (_, inside) = before.rsplit_once(opens).unwrap_or_default();
+        inside.contains("://") && !inside.contains([closes, ' ']) && line.ends_with(closes) && !line.contains(opens)
+    };
+    !line.contains(' ') && (open('(', ')') || open('<', '>') || open('[', ']'))
 }
 
 fn is_command_like(text: &str) -> bool {
@@ -80,19 +178,14 @@ fn is_command_like(text: &str) -> bool {
 
 /// Unmarked lines that we know are quotes; below a frame, what we do not know is quote for customers, and in
 /// doubt for agents who have words elsewhere.
-fn known_lines(
-    lines: &[Line],
-    classes: &mut [Class],
-    ours: &Shingles,
-    shared: &Shingles,
-    below: Option<Below>,
-    strict: bool,
-) {
+fn known_lines(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>, below: Option<Below>) {
+    let strict = reader.is_strict();
     let firm = below.is_some_and(|from| from.firm);
-    let nothing_known = ours.is_empty() && shared.is_empty();
+    let nothing_known = reader.ours.is_empty() && reader.shared.is_empty();
     let words_above = below.is_some_and(|from| {
         lines.iter().zip(classes.iter()).take(from.at).any(|(l, c)| *c == Class::Words && !l.text.trim().is_empty())
     });
+    let below = below.filter(|from| words_above || !from.marked);
     for (index, line) in lines.iter().enumerate() {
         let unmarked = line.depth == 0 && classes.get(index) == Some(&Class::Words) && !line.text.trim().is_empty();
         let inside = below.is_some_and(|from| index > from.at);
@@ -104,11 +197,11 @@ fn known_lines(
             set(classes, index, Class::Words);
             continue;
         }
-        let known = ours.holds(&line.text) || shared.holds(&line.text);
+        let known = reader.knows(&line.text);
         let class = match (known, inside) {
             (true, true) => Class::Quote,
             // what only agents have seen, outside of any frame: pasted, or a client that does not mark quotes
-            (true, false) if strict && !shared.holds(&line.text) && !is_short(&line.text) => Class::Doubtful,
+            (true, false) if strict && !reader.shared.holds(&line.text) && !is_short(&line.text) => Class::Doubtful,
             (_, false) => Class::Words,
             (false, true) if strict && !words_above => Class::Words,
             (false, true) if strict => Class::Doubtful,

@@ -14,6 +14,9 @@ const PHONE_BYTES_MAX: usize = 140;
 /// Words of a line that a phone writes.
 const PHONE_WORDS_MAX: usize = 14;
 
+/// What a plug-in that tracks mail leaves at its end.
+const TRACKED: &str = "ᐧ";
+
 /// `-- ` and what follows it up to a quote or frame; `---` before a short end; what phones and lists write.
 pub fn signatures(lines: &[Line], classes: &mut [Class]) {
     let mut index = 0usize;
@@ -73,6 +76,9 @@ fn start_of(lines: &[Line], from: usize, end: usize) -> Option<usize> {
 fn is_phone(line: &str) -> bool {
     if line.is_empty() || line.len() > PHONE_BYTES_MAX {
         return false;
+    }
+    if line == TRACKED {
+        return true;
     }
     let lower = line.trim_matches(|c: char| matches!(c, '(' | ')' | '<' | '>' | '*' | '_' | '[' | ']')).to_lowercase();
     let sentence = [" is ", " was ", " are ", " i ", " ist ", " war ", " est "].iter().any(|w| lower.contains(w));

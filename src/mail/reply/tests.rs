@@ -9,7 +9,7 @@ const RELAY: &str = "[ Your reply goes to Jane Doe <jane@mail.example> as \"Anna
 const CUSTOMER: &str = "Where is my order 4711? I have waited for two weeks now.\nThe tracking page says nothing.\n";
 
 fn agent(text: &str, html: Option<&str>) -> Reading {
-    read_agent(text, html, &Known { ours: &[RELAY], shared: &[CUSTOMER] })
+    read_agent(text, html, &Known { ours: &[RELAY], shared: &[CUSTOMER], ..Known::default() })
 }
 
 fn quoted_relay(prefix: &str) -> String {
@@ -112,7 +112,7 @@ fn r41_commands_are_found_wherever_the_words_stand() {
 #[test]
 fn a_customers_words_are_kept_in_doubt() {
     let ours = "Hello Jane, it leaves today. You will have it on Friday.\nAnna";
-    let known = Known { ours: &[], shared: &[ours] };
+    let known = Known { shared: &[ours], ..Known::default() };
     for (text, words) in [
         ("Thank you!\n\nOn Friday, Anna at Shop Support wrote:\n> Hello Jane, it leaves today.\n", "Thank you!"),
         (
@@ -167,6 +167,98 @@ fn attributions_of_many_clients_end_the_new_words() {
         assert_eq!(reading.quoted, "Hello Jane", "{frame}");
         let agents = agent(&format!("It leaves today.\n\n{frame}\n\nHello Jane\n"), None);
         assert_eq!((agents.words.as_str(), agents.doubtful.len()), ("It leaves today.", 1), "{frame}");
+    }
+}
+
+#[test]
+fn r44_banners_are_no_words() {
+    let banners = ["CAUTION: this mail came from outside.", "Think before you click"];
+    let known = Known { banners: &banners, ..Known::default() };
+    for (text, words) in [
+        ("CAUTION: This mail came\nfrom outside.\n\nHello\n", "Hello"),
+        ("[caution: this mail came from outside] Hello\n", "Hello"),
+        ("*Think before you click!*\nCAUTION: this mail came from outside.\nHello\n", "Hello"),
+        ("CAUTION: this mail came from my heart.\n", "CAUTION: this mail came from my heart."),
+        ("CAUTION: this mail", "CAUTION: this mail"),
+        (
+            "> CAUTION: this mail came from outside.\n> When?\n\nNow.\n> Where?\nHere.",
+            "> When?\n\nNow.\n> Where?\nHere.",
+        ),
+    ] {
+        assert_eq!(read_customer(text, None, &known).words, words, "{text}");
+    }
+    let page = "<table><tr><td>CAUTION: this mail <b>came</b> from outside.</td></tr></table><p>Hello</p>";
+    let reading = read_agent("", Some(page), &known);
+    assert_eq!(reading.words, "Hello");
+    assert!(reading.words_html.is_some_and(|h| h.contains("Hello") && !h.contains("CAUTION")));
+}
+
+#[test]
+fn r44_wrapped_links_are_undone_before_matching_and_sending() {
+    let wrapped = "https://x.safelinks.protection.outlook.com/?url=https%3A%2F%2Fshop.example%2Forder%2F4711&data=05";
+    let shared = ["https://shop.example/order/4711"];
+    let known = Known { shared: &shared, ..Known::default() };
+    let text = format!("See {wrapped} there.\n\n-----Original Message-----\n{wrapped}\n");
+    let reading = read_agent(&text, None, &known);
+    assert_eq!(reading.words, "See https://shop.example/order/4711 there.");
+    assert_eq!(reading.doubtful, Vec::<String>::new());
+    let page = format!("<p>See <a href=\"{wrapped}\">the order</a>.</p>");
+    let reading = read_agent("", Some(&page), &known);
+    assert_eq!(reading.words, "See the order <https://shop.example/order/4711>.");
+    assert_eq!(
+        reading.words_html.as_deref(),
+        Some("<p>See <a href=\"https://shop.example/order/4711\">the order</a>.</p>")
+    );
+    let opaque = "See https://protect-eu.mimecast.com/s/AbCd?domain=shop.example";
+    assert_eq!(read_agent(opaque, None, &known).doubtful, [opaque]);
+    assert_eq!(read_customer(opaque, None, &known).words, opaque);
+}
+
+#[test]
+fn what_a_customer_forwards_is_kept_but_what_we_know() {
+    let shared = ["Hello Jane, it leaves on Friday with the post."];
+    let known = Known { shared: &shared, forwarded: true, ..Known::default() };
+    let text = "What is this?\n\n---------- Forwarded message ---------\nFrom: Max <max@mail.example>\nSubject: x\n\n\
+                Pay me.\n\n-- \nMax\n\n> Hello Jane, it leaves on Friday with the post.\n";
+    let words = read_customer(text, None, &known).words;
+    assert!(words.starts_with("What is this?") && words.contains("Pay me.") && words.ends_with("Max"), "{words}");
+    assert!(!words.contains("leaves on Friday"), "{words}");
+    let not = Known { forwarded: false, ..known };
+    assert_eq!(read_customer(text, None, &not).words, "What is this?");
+    let whole = read_agent(text, None, &known);
+    assert_eq!(whole, read_agent(text, None, &not));
+}
+
+#[test]
+fn in_doubt_nothing_is_lost() {
+    for text in [
+        // a journey, not a mail
+        "From: Berlin\nTo: Hamburg\nDate: 24.11.2026\nTwo persons, please.",
+        // an answer below an unmarked quote, which nobody knows
+        "From: Anna <help@shop.example>\nSent: Tuesday\nTo: Jane\nSubject: Order\n\nDid it come?\n\nNo.",
+        "Iletilen paketler:\n4711 ve 4712",
+        "Original message\nby the author of the book",
+        "On Friday I wrote:\nplease call me",
+        "- red",
+        "See (a) and (b).\nC> is a mark of one line",
+    ] {
+        let kept = read_customer(text, None, &Known::default()).words;
+        for line in
+            text.lines().filter(|l| !l.contains("example") && !l.starts_with("Sent") && !l.starts_with("Subject"))
+        {
+            assert!(kept.contains(line) || line == "To: Jane", "{line:?} of {text:?} in {kept:?}");
+        }
+    }
+}
+
+#[test]
+fn quotes_keep_the_marks_of_their_client() {
+    for text in [
+        "> > Did it come?\n> No idea.\n\nIt did.",
+        "JD> Did it come?\nJD> When?\n\nIt did.",
+        "> Did it come?\nNo.\n> > > When?\nNever.",
+    ] {
+        assert_eq!(read_customer(text, None, &Known::default()).words, text);
     }
 }
 

@@ -217,17 +217,25 @@ pub fn is_failure(head: &str, words: &str, returned: &str) -> bool {
         ["auto-replied", "auto-reply"].iter().any(|w| get("auto-submitted").is_some_and(|v| v.starts_with(w)))
             && !called
             && !machine;
+    // a daemon that returns a mail speaks of a failure in whatever language
+    let daemon = sender.contains("mailer-daemon") && !returned.is_empty();
+    if replies || !(machine || daemon || null || called) {
+        return false;
+    }
     let lower = words.to_lowercase();
     let says = SAYS.iter().any(|w| lower.contains(w));
     let answers = get("in-reply-to").is_some() || ["re:", "aw:", "fwd:", "fw:"].iter().any(|p| subject.starts_with(p));
     let coded =
         status(None, words).is_some() || lower.contains("550 ") || lower.contains("554 ") || lower.contains("rcpt to");
     let lists_returned = !returned.is_empty() || lower.lines().any(is_returned_line);
-    !replies
-        && ((machine && (says || called))
-            || (null && called)
-            || (null && says && (coded || lists_returned))
-            || (called && says && !answers && (coded || lists_returned)))
+    let to_bounces =
+        get("to").is_some_and(|to| ["-bounces@", "-bounces+", "bounce@", "bounces@"].iter().any(|w| to.contains(w)));
+    (machine && (says || called))
+        || daemon
+        || (to_bounces && called && says)
+        || (null && called)
+        || (null && says && (coded || lists_returned))
+        || (called && says && !answers && (coded || lists_returned))
 }
 
 /// Does the returned mail begin at this line? It is given in lower case.

@@ -38,6 +38,9 @@ fn addresses(line: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// Lines of a returned mail in which its recipients are looked for.
+const RETURNED_LINES_MAX: usize = 200;
+
 /// Beginnings of lines that name the failed recipient, lower case.
 const NAMES: &[&str] = &[
     "recipient",
@@ -83,6 +86,10 @@ fn rank(line: &str, begins: usize) -> u8 {
         || lower.starts_with("cc:")
     {
         return 1;
+    }
+    // the alias that the mail was sent to
+    if lower.starts_with("(expanded from") {
+        return 3;
     }
     let contact = ["contact", "from:", "mail from", "please send", "assistance", "help", "report", "sender"]
         .iter()
@@ -153,6 +160,9 @@ pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipien
         }
     }
     let best = found.iter().map(|c| c.rank).max().unwrap_or_default();
+    if best < 3 {
+        only_returned(&mut found, words.get(notice.len()..).unwrap_or_default());
+    }
     let mut chosen: Vec<(String, Option<usize>)> = failed.map(|(_, address)| (address, None)).collect();
     for one in found.iter().filter(|c| best > 0 && (c.rank == best || (c.rank >= 3 && best >= 3))) {
         let named = chosen.iter().all(|(_, line)| line.is_some());
@@ -172,6 +182,24 @@ pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipien
         chosen.extend(to.take(1).map(|(_, address)| (address, None)));
     }
     told(&chosen, &lines, notice)
+}
+
+/// Of addresses that nothing marks, those count that the returned mail went to, if there are any.
+fn only_returned(found: &mut Vec<Candidate>, returned: &str) {
+    let went_to: Vec<String> = returned
+        .lines()
+        .take(RETURNED_LINES_MAX)
+        .filter(|l| {
+            let lower = l.to_lowercase();
+            lower.contains(" for <") || lower.trim_start_matches(['>', ' ']).starts_with("to:")
+        })
+        .flat_map(addresses)
+        .map(|(_, address)| address.to_lowercase())
+        .collect();
+    let is_named = |c: &Candidate| c.rank > 0 && went_to.contains(&c.address.to_lowercase());
+    if found.iter().any(is_named) {
+        found.retain(is_named);
+    }
 }
 
 /// Names without a domain, one a line below the words that announce them: they are the reporting system's own.

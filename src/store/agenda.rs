@@ -1,0 +1,207 @@
+//! What is to happen at a time, the lines of digests, and what is forgotten.
+
+use sqlx::AnyConnection;
+
+use crate::desk::digest::{Due, Kind, LINES_MAX, Line};
+use crate::desk::token::CaseKey;
+
+use super::Store;
+use super::{rows, search};
+
+/// Something is to happen. The same twice is one.
+///
+/// # Errors
+/// The database's.
+pub async fn add(connection: &mut AnyConnection, at_ms: i64, due: &Due) -> sqlx::Result<()> {
+    let (mailbox, case) = match due {
+        Due::Digest { mailbox } => (mailbox.clone(), None),
+        Due::SpamEnds(case) => (String::new(), Some(case.to_i64())),
+        Due::Breaker => (String::new(), None),
+    };
+    sqlx::query(
+        "INSERT INTO agenda (id, at, kind, mailbox, case_key) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(due.event_id(at_ms))
+    .bind(at_ms)
+    .bind(due.word())
+    .bind(mailbox)
+    .bind(case)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// It has happened, in the transaction of what it caused.
+///
+/// # Errors
+/// The database's.
+pub async fn done(connection: &mut AnyConnection, event_id: &str) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM agenda WHERE id = $1").bind(event_id.to_owned()).execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// Does the breaker of acknowledgements wait to close (R51)?
+///
+/// # Errors
+/// The database's.
+pub async fn breaker_is_open(connection: &mut AnyConnection) -> sqlx::Result<bool> {
+    let row = sqlx::query("SELECT count(*) AS n FROM agenda WHERE kind = $1")
+        .bind(Due::Breaker.word())
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(rows::number(&row, "n")? > 0)
+}
+
+/// A line of the next digest.
+///
+/// # Errors
+/// The database's.
+pub async fn note(connection: &mut AnyConnection, line: &Line) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO digest (mailbox, kind, case_key, at, detail) VALUES ($1, $2, $3, $4, $5)")
+        .bind(line.mailbox.clone())
+        .bind(line.kind.word())
+        .bind(line.case.to_i64())
+        .bind(line.at_ms)
+        .bind(line.detail.clone())
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Lines of a mailbox that no digest has named, oldest first.
+///
+/// # Errors
+/// The database's.
+pub async fn unnamed(connection: &mut AnyConnection, mailbox: &str) -> sqlx::Result<Vec<Line>> {
+    sqlx::query(
+        "SELECT digest.id, digest.kind, digest.case_key, digest.at, digest.detail, cases.reference
+         FROM digest JOIN cases ON cases.case_key = digest.case_key
+         WHERE digest.mailbox = $1 AND digest.named_at IS NULL ORDER BY digest.id LIMIT $2",
+    )
+    .bind(mailbox.to_owned())
+    .bind(i64::try_from(LINES_MAX).unwrap_or(i64::MAX))
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(|row| {
+        let kind = rows::text(row, "kind")?;
+        Ok(Line {
+            id: rows::number(row, "id")?,
+            mailbox: mailbox.to_owned(),
+            kind: Kind::from_word(&kind).ok_or_else(|| rows::bad("kind", kind))?,
+            case: rows::case_key(row, "case_key")?,
+            reference: rows::number(row, "reference")?,
+            at_ms: rows::number(row, "at")?,
+            detail: rows::text(row, "detail")?,
+        })
+    })
+    .collect()
+}
+
+/// A digest has named them.
+///
+/// # Errors
+/// The database's.
+pub async fn named(connection: &mut AnyConnection, mailbox: &str, last: i64, at_ms: i64) -> sqlx::Result<()> {
+    sqlx::query("UPDATE digest SET named_at = $1 WHERE mailbox = $2 AND named_at IS NULL AND id <= $3")
+        .bind(at_ms)
+        .bind(mailbox.to_owned())
+        .bind(last)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Deletes a case and its mails. That they came, and how they ended, stays: they are not taken in again, and the sums
+/// of `audit` add up.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
+    forget_blobs(connection, case).await?;
+    search::forget(connection, case).await?;
+    for sql in [
+        "UPDATE events SET outcome = 'deleted' WHERE id IN (SELECT event_id FROM mails WHERE case_key = $1)",
+        "UPDATE mails SET raw = $2, case_key = NULL, entry_id = NULL WHERE case_key = $1",
+        "DELETE FROM outbox WHERE case_key = $1",
+        "DELETE FROM known_ids WHERE case_key = $1",
+        "DELETE FROM entries WHERE case_key = $1",
+        "DELETE FROM case_log WHERE case_key = $1",
+        "DELETE FROM parties WHERE case_key = $1",
+        "DELETE FROM digest WHERE case_key = $1",
+        "DELETE FROM cases WHERE case_key = $1",
+    ] {
+        let query = sqlx::query(sql).bind(case.to_i64());
+        let query = if sql.contains("$2") { query.bind(Vec::<u8>::new()) } else { query };
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Attachments that no other case has.
+async fn forget_blobs(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
+    let found = sqlx::query("SELECT parts FROM entries WHERE case_key = $1 AND parts <> '[]'")
+        .bind(case.to_i64())
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in &found {
+        for part in rows::parts(&rows::text(row, "parts")?) {
+            sqlx::query(
+                "DELETE FROM blobs WHERE id = $1
+                 AND NOT EXISTS (SELECT 1 FROM entries WHERE case_key <> $2 AND parts LIKE $3)
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE (case_key IS NULL OR case_key <> $2) AND splices LIKE $3)",
+            )
+            .bind(part.blob.clone())
+            .bind(case.to_i64())
+            .bind(format!("%{}%", part.blob))
+            .execute(&mut *connection)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// What is due by now, oldest first, with the id of its event.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due(&self, now_ms: i64, limit: i64) -> sqlx::Result<Vec<(String, Due)>> {
+        sqlx::query("SELECT id, kind, mailbox, case_key FROM agenda WHERE at <= $1 ORDER BY at, id LIMIT $2")
+            .bind(now_ms)
+            .bind(limit)
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                let kind = rows::text(row, "kind")?;
+                let case = rows::maybe_number(row, "case_key")?.map(CaseKey::from_i64);
+                let due = match (kind.as_str(), case) {
+                    ("digest", _) => Due::Digest { mailbox: rows::text(row, "mailbox")? },
+                    ("spam_ends", Some(case)) => Due::SpamEnds(case),
+                    ("breaker", _) => Due::Breaker,
+                    _ => return Err(rows::bad("kind", kind)),
+                };
+                Ok((rows::text(row, "id")?, due))
+            })
+            .collect()
+    }
+
+    /// When the next thing is due, milliseconds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn next_time(&self) -> sqlx::Result<Option<i64>> {
+        let row = sqlx::query("SELECT min(at) AS at FROM agenda").fetch_one(self.reader()).await?;
+        rows::maybe_number(&row, "at")
+    }
+
+    /// Is the breaker of acknowledgements open (R51)?
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn breaker_is_open(&self) -> sqlx::Result<bool> {
+        let mut connection = self.reader().acquire().await?;
+        breaker_is_open(&mut connection).await
+    }
+}
