@@ -10,14 +10,12 @@ use crate::mail::verdict::Verdict;
 
 use super::arriving::Arriving;
 use super::letters::Letter;
+use super::loops::NOTICES_PER_ADDRESS_MAX;
 use super::outgoing::{Outside, Sheet, agents_of};
 use super::policy::{Agent, Mailbox, Policy};
 use super::routing::{agent_by_address, agent_of};
 use super::token::Token;
 use super::{Decision, Effect, Event, Outcome};
-
-/// Notices to one address within an hour (R52).
-const NOTICES_PER_HOUR_MAX: u32 = 10;
 
 /// The mailbox that speaks to an agent where no case does: the first that they work.
 fn mailbox_for<'a>(policy: &'a Policy, agent: &Agent) -> Option<&'a Mailbox> {
@@ -82,7 +80,7 @@ pub fn knocked(arriving: &Arriving<'_>) -> Option<Decision> {
         ),
     };
     if !mail.nature.is_silent()
-        && arriving.view.counts.notices_address < NOTICES_PER_HOUR_MAX
+        && arriving.view.counts.notices_address < NOTICES_PER_ADDRESS_MAX
         && let Some(mailbox) = mailbox_for(policy, author)
     {
         let values = context! { line, words => "" };

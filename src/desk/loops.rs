@@ -114,7 +114,7 @@ pub const BREAKER_CLOSES: &str = "the breaker of acknowledgements closes";
 /// Notices about one case within an hour that somebody who is no agent can cause.
 const NOTICES_PER_CASE_MAX: u32 = 5;
 /// Notices to one address within an hour: an agent's own autoresponder may answer each (R52).
-const NOTICES_PER_ADDRESS_MAX: u32 = 10;
+pub const NOTICES_PER_ADDRESS_MAX: u32 = 10;
 
 /// May an agent be told of a mail that was held? A stranger who holds an agent's token must not make us mail-bomb them.
 #[must_use]

@@ -159,6 +159,8 @@ fn doubt(arriving: &Arriving<'_>, passed_here: bool) -> Option<String> {
         Verdict::Pass => None,
         Verdict::Fail => Some(because),
         Verdict::None if security.require_auth == RequireAuth::Everyone => Some(because),
+        // the application that hands a mail in has looked itself (R20)
+        Verdict::None if arriving.arrival.vouched => None,
         Verdict::None if passed_here || arriving.view.author_has_passed => {
             Some(format!("mail of this author used to pass, and this one did not: {because}"))
         }

@@ -129,10 +129,11 @@ impl Shelf {
                 // whose it is the store knows
                 Effect::PartyPassed(..) => self.passed.retain(|_, passed| *passed),
                 Effect::Remind(_, Due::Breaker) => self.count(|_, counts| counts.breaker_is_open = true),
-                Effect::SetStatus(_, Status::New) => self.counts.clear(),
+                Effect::SetStatus(_, Status::New) | Effect::SetCustomer(..) => self.counts.clear(),
                 Effect::MergeInto(..) | Effect::Forget(_) => {
                     self.ids.clear();
                     self.copies.clear();
+                    self.passed.clear();
                     self.counts.clear();
                 }
                 _ => {}
