@@ -344,12 +344,29 @@ pub fn quoted(words: &str, depth: usize) -> String {
     if depth == 0 { words.to_owned() } else { format!("{marks} {words}").trim_end().to_owned() }
 }
 
-/// What others may get of a fragment: no scripts, forms, ids, classes, hiding styles or remote images.
+/// Looks at markup that each look changes: misnested elements come to rest after two or three.
+const CLEANINGS_MAX: usize = 4;
+
+/// What others may get of a fragment: no scripts, forms, ids, classes, hiding styles or remote images. Whoever parses it
+/// again finds what was left in it and nothing else: markup that a second look would change is cleaned until it is at rest,
+/// and what never is becomes text.
 #[must_use]
 pub fn clean(fragment: &str) -> String {
     if fragment.len() > HTML_BYTES_MAX || !nesting::is_bounded(fragment) {
         return from_text(&text::body(&mail_parser::decoders::html::html_to_text(fragment)));
     }
+    let mut cleaned = sanitised(fragment);
+    for _ in 0..CLEANINGS_MAX {
+        let again = sanitised(&cleaned);
+        if again == cleaned {
+            return cleaned;
+        }
+        cleaned = again;
+    }
+    from_text(&text::body(&mail_parser::decoders::html::html_to_text(&cleaned)))
+}
+
+fn sanitised(fragment: &str) -> String {
     ammonia::Builder::default()
         .rm_tags(["map", "area"])
         .rm_clean_content_tags(["script"])

@@ -1,7 +1,7 @@
 //! The fuzz targets on stable Rust: the seeds, every finding ever made, then a seeded mutator for a few seconds.
 //!
-//! `YESREPLY_FUZZ_SEED=n` repeats a run, `YESREPLY_FUZZ_MS=n` sets the milliseconds for each target. An input that fails
-//! is written below the target folder of cargo; kept under `tests/data/findings/TARGET/`, it is replayed for ever.
+//! `YESREPLY_FUZZ_SEED=n` makes another run than the usual one, `YESREPLY_FUZZ_MS=n` sets the milliseconds for each
+//! target. An input that fails is written below the target folder of cargo; kept under `tests/data/findings/TARGET/`, it is replayed for ever.
 //! With libFuzzer: `RUSTC_BOOTSTRAP=1 cargo fuzz run TARGET` in the folder `fuzz/`.
 
 #![expect(
@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use targets::{ALL, Target};
+
+/// Of the usual run: what is found by chance is found by hand, with other seeds, and kept.
+const SEED: u64 = 20_261_125;
 
 /// Octets of a mutated input.
 const INPUT_BYTES_MAX: usize = 16 * 1024;
@@ -179,7 +182,7 @@ fn seeds_and_all_findings_ever_made_hold() {
 #[test]
 fn nothing_that_chance_makes_of_the_seeds_breaks_a_target() {
     let setting = |name: &str| std::env::var(name).ok().map(|v| v.parse::<u64>().expect("a number"));
-    let seed = setting("YESREPLY_FUZZ_SEED").unwrap_or_else(|| u64::from_le_bytes(yesreply::clock::random::<8>()));
+    let seed = setting("YESREPLY_FUZZ_SEED").unwrap_or(SEED);
     let time = Duration::from_millis(setting("YESREPLY_FUZZ_MS").unwrap_or(1_000));
     println!("YESREPLY_FUZZ_SEED={seed}");
     for target in ALL {
