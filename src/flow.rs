@@ -8,6 +8,7 @@ mod deciding;
 pub mod explain;
 pub mod lane;
 pub mod prepare;
+pub mod signatures;
 mod steps;
 pub mod submitted;
 mod writer;
@@ -26,6 +27,7 @@ use crate::store::Store;
 use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
 
 use prepare::Prepared;
+use signatures::Signatures;
 use steps::{Claim, Urgent};
 use writer::Work;
 
@@ -41,6 +43,7 @@ const UNTOLD_MS: i64 = 7 * 24 * 3_600_000;
 pub struct Flow {
     store: Store,
     policy: Arc<Policy>,
+    signatures: Option<Arc<Signatures>>,
     work: mpsc::Sender<Work>,
     urgent: mpsc::Sender<Urgent>,
     bell: watch::Sender<()>,
@@ -67,7 +70,8 @@ impl Flow {
         let writer =
             writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone(), unheld: Vec::new() };
         tokio::spawn(writer.run(works, urgents));
-        Arc::new(Flow { store, policy, work, urgent, bell })
+        let signatures = Signatures::of(&policy);
+        Arc::new(Flow { store, policy, signatures, work, urgent, bell })
     }
 
     /// The store, for lists.
@@ -97,7 +101,7 @@ impl Flow {
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
         let (mails, progress) = batch.split();
-        let prepared = prepare::batch(&self.store, &self.policy, &progress, mails).await?;
+        let prepared = prepare::batch(self.desk(), &progress, mails).await?;
         let committed = self.queue(prepared, Some(progress), Vec::new()).await?;
         self.taken_in(committed).await
     }
@@ -124,9 +128,13 @@ impl Flow {
         else {
             return Ok(None);
         };
-        let prepared = prepare::one(&self.store, &self.policy, &row, raw).await?;
+        let prepared = prepare::one(self.desk(), &row, raw).await?;
         let handled = self.submit(vec![prepared], None, vec![id]).await?;
         Ok(handled.into_iter().next())
+    }
+
+    fn desk(&self) -> prepare::Desk<'_> {
+        prepare::Desk { store: &self.store, policy: &self.policy, signatures: self.signatures.as_ref() }
     }
 
     async fn submit(

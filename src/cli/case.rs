@@ -1,13 +1,15 @@
-//! `case list`, `case search`, `case show` and `case reopen`.
+//! `case list`, `case search`, `case show`, `case reopen` and `case rotate-token`.
 
 use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::order::order;
 use super::output::{self, Failure, code, indented, line, time, when};
 use crate::config::Config;
 use crate::desk::case::{Direction, Entry, Status};
+use crate::desk::{Outcome, What};
 use crate::flow::Flow;
 use crate::store::Store;
 use crate::store::cases::{Filter, Listed, Whole};
@@ -52,6 +54,12 @@ pub enum Command {
         /// Write the mail of this message (1 is the first) as it came
         #[arg(long, value_name = "N")]
         original: Option<usize>,
+    },
+    /// Revoke all reply addresses of a case; agents get its last mail again, with new ones
+    RotateToken {
+        /// Its number
+        #[arg(value_name = "REF")]
+        reference: String,
     },
 }
 
@@ -104,6 +112,21 @@ async fn reopen(store: Store, config: Config, reference: &str, json: bool) -> Re
 
 pub async fn run(store: Store, config: Config, command: Command, json: bool) -> Result<(), Failure> {
     match command {
+        Command::RotateToken { reference } => {
+            let number = reference.trim_start_matches('#').parse().unwrap_or_default();
+            let what = What::RotateTokens { reference: number };
+            let ordered = order(&store, config, what).await?;
+            if ordered.outcome == Outcome::Ignored.word() {
+                return Err(Failure::new(
+                    code::DATA,
+                    format!("there is no case {reference}; yesreply case list shows them"),
+                ));
+            }
+            if json {
+                return output::json(&json!({ "ref": number.to_string(), "outcome": ordered.outcome }));
+            }
+            line(format!("all reply addresses of case #{number} are revoked; its agents get its last mail again"))
+        }
         Command::Reopen { reference } => reopen(store, config, &reference, json).await,
         Command::List { limit, status, owner, mailbox } => {
             let status = status.map(|s| s.status().word().to_owned());

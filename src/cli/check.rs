@@ -7,9 +7,11 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::output::{self, Failure, code, line, when};
+use super::people;
 use crate::clock;
 use crate::config::findings::Finding;
 use crate::config::{Account, Config};
+use crate::desk::policy::RequireAuth;
 use crate::desk::token::{CaseKey, Class, PartyId, Token, message_id, reply_address};
 use crate::store::Store;
 use crate::{imap, smtp};
@@ -72,7 +74,7 @@ fn value(finding: &Finding) -> Value {
     json!({ "level": if *fails { "error" } else { "note" }, "key": key, "message": message, "file": file, "hint": hint })
 }
 
-/// What the daemon recorded of accounts, if there is a database that we may read.
+/// What the daemon recorded of accounts and of agents' mail, if there is a database that we may read.
 async fn recorded(config: &Config) -> Vec<(String, String)> {
     // a server of databases is not asked: the config is checked without a network
     let embedded = Store::sqlite_path(&config.file.database.url).is_some();
@@ -82,19 +84,28 @@ async fn recorded(config: &Config) -> Vec<(String, String)> {
     }) else {
         return Vec::new();
     };
+    let heard = store.agents().await.unwrap_or_default();
     let phrases = super::notifications::phrases(&store).await;
     let states = store.accounts().await.unwrap_or_default();
-    states
-        .into_iter()
-        .filter(|s| s.state != "ok" && config.accounts.contains_key(&s.mailbox))
+    let failing = states.into_iter().filter(|s| s.state != "ok" && config.accounts.contains_key(&s.mailbox));
+    let mut notes: Vec<(String, String)> = failing
         .map(|s| {
-            (
-                format!("mailbox.{}.{}", s.mailbox, s.side),
-                format!("{} since {}: {}", s.state, when(s.since_ms), s.detail),
-            )
+            let detail = format!("{} since {}: {}", s.state, when(s.since_ms), s.detail);
+            (format!("mailbox.{}.{}", s.mailbox, s.side), detail)
         })
         .chain(phrases)
-        .collect()
+        .collect();
+    let asked = match config.policy.security.require_auth {
+        RequireAuth::Off => return notes,
+        RequireAuth::Proven => "their mail is taken without a verdict until one of theirs has passed",
+        RequireAuth::Agents | RequireAuth::Everyone => "their answers are held until they pass",
+    };
+    for name in config.policy.agents.keys() {
+        if let Some(link) = people::missing_link(config, &heard, name) {
+            notes.push((format!("agent.{name}"), format!("{link}; {asked}")));
+        }
+    }
+    notes
 }
 
 async fn tried(config: &Config, account: &Account) -> Vec<(String, anyhow::Result<String>)> {

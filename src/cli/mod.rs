@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod init;
 mod notifications;
+mod order;
 mod output;
 mod people;
 mod queues;
@@ -183,7 +184,15 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             let config = load(&path)?;
             people::mailboxes(&config, &open(&config).await?, json).await
         }
-        Command::Agent(people::Agent::List) => people::agents(&load(&path)?, json),
+        Command::Agent(people::Agent::List) => {
+            let config = load(&path)?;
+            let store = open(&config).await.ok();
+            people::agents(&config, store.as_ref(), json).await
+        }
+        Command::Agent(people::Agent::Welcome { name }) => {
+            let config = load(&path)?;
+            people::welcome(&open(&config).await?, config, &name, json).await
+        }
         Command::Send(asked) => {
             let config = load(&path)?;
             let store = open(&config).await?;

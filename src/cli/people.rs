@@ -1,12 +1,15 @@
-//! `mailbox list` and `agent list`.
+//! `mailbox list`, `agent list` and `agent welcome`.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::output::{self, Failure, line, time, when};
+use super::order::order;
+use super::output::{self, Failure, code, line, time, when};
 use crate::config::Config;
 use crate::desk::outgoing::agents_of;
+use crate::desk::{Outcome, What};
 use crate::store::Store;
+use crate::store::people::AgentState;
 use crate::store::types::AccountState;
 
 #[derive(Debug, Subcommand)]
@@ -17,8 +20,14 @@ pub enum Mailbox {
 
 #[derive(Debug, Subcommand)]
 pub enum Agent {
-    /// Agents, as the config has them
+    /// Agents, as the config has them, and whether their mail has passed
     List,
+    /// Welcome an agent: a mail whose answer shows that their mail passes our server's authentication
+    Welcome {
+        /// Short name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 pub async fn mailboxes(config: &Config, store: &Store, json: bool) -> Result<(), Failure> {
@@ -59,8 +68,45 @@ fn account(state: &AccountState) -> Value {
     json!({ "state": state.state, "since": time(state.since_ms), "detail": state.detail })
 }
 
-pub fn agents(config: &Config, json: bool) -> Result<(), Failure> {
+pub async fn welcome(store: &Store, config: Config, name: &str, json: bool) -> Result<(), Failure> {
+    let Some(agent) = config.policy.agents.get(name) else {
+        let known: Vec<&str> = config.policy.agents.keys().map(String::as_str).collect();
+        return Err(Failure::new(code::DATA, format!("there is no agent {name}; there are {}", known.join(", "))));
+    };
+    let address = agent.addresses.first().map(ToString::to_string).unwrap_or_default();
+    let ordered = order(store, config, What::Welcome { agent: name.to_owned() }).await?;
+    if ordered.outcome != Outcome::Handled.word() {
+        return Err(Failure::new(code::DATA, ordered.because));
+    }
+    if json {
+        return output::json(&json!({ "agent": name, "address": address, "outcome": ordered.outcome }));
+    }
+    line(format!("a mail to {address} is queued; when {name} has answered it, yesreply check says whether it passed"))
+}
+
+/// How far the proof of an agent's mail has come (R31): the link that is missing, or `None` where nothing is.
+pub fn missing_link(config: &Config, states: &[AgentState], agent: &str) -> Option<String> {
+    let anchor = config.policy.security.anchor()?;
+    let state = states.iter().find(|s| s.agent == agent);
+    match state {
+        Some(state) if state.proven_by == anchor => None,
+        Some(AgentState { heard_ms: Some(at), opinion, welcomed_ms, .. }) if Some(*at) >= *welcomed_ms => {
+            Some(format!("their mail of {} did not pass: {opinion}", when(*at)))
+        }
+        Some(AgentState { welcomed_ms: Some(at), .. }) => {
+            Some(format!("they were welcomed on {} and have not answered yet", when(*at)))
+        }
+        _ => Some(format!("nobody has asked for a mail of theirs: yesreply agent welcome {agent}")),
+    }
+}
+
+pub async fn agents(config: &Config, store: Option<&Store>, json: bool) -> Result<(), Failure> {
     let policy = &config.policy;
+    let states = match store {
+        Some(store) => store.agents().await?,
+        None => Vec::new(),
+    };
+    let proven = |name: &str| policy.security.anchor().is_some() && missing_link(config, &states, name).is_none();
     let works = |name: &str| -> Vec<String> {
         policy
             .mailboxes
@@ -80,6 +126,7 @@ pub fn agents(config: &Config, json: bool) -> Result<(), Failure> {
                     "addresses": agent.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "mailboxes": works(&agent.name),
                     "lead": agent.lead,
+                    "proven": proven(&agent.name),
                 })
             })
             .collect();
@@ -88,8 +135,9 @@ pub fn agents(config: &Config, json: bool) -> Result<(), Failure> {
     for agent in policy.agents.values() {
         let addresses: Vec<String> = agent.addresses.iter().map(ToString::to_string).collect();
         let lead = if agent.lead { "  lead" } else { "" };
+        let passes = if proven(&agent.name) { "  passes" } else { "" };
         line(format!(
-            "{}  {}  <{}>  {}{lead}",
+            "{}  {}  <{}>  {}{lead}{passes}",
             agent.name,
             agent.display_name,
             addresses.join(", "),

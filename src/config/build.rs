@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
 
-use super::file::{File, RelayFromValue, RequireAuthValue, ReversePathValue, Tls};
+use super::file::{File, RelayFromValue, RequireAuthValue, ReversePathValue, Tls, VerifyValue};
 use super::findings::{self, Findings};
 use super::values::{Limit, Secret};
 use super::{Account, Endpoint};
@@ -160,12 +160,14 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
     let forms = list("intake.forms", &file.intake.forms);
     let lists = list("intake.lists", &file.intake.lists);
     let trusted = &file.security.trusted_authserv_id;
+    let verifies = file.security.verify == Some(VerifyValue::Dkim);
     let require_auth = match file.security.require_auth {
         Some(RequireAuthValue::Off) => RequireAuth::Off,
+        Some(RequireAuthValue::Proven) => RequireAuth::Proven,
         Some(RequireAuthValue::Agents) => RequireAuth::Agents,
         Some(RequireAuthValue::Everyone) => RequireAuth::Everyone,
-        None if trusted.is_empty() => RequireAuth::Off,
-        None => RequireAuth::Agents,
+        None if trusted.is_empty() && !verifies => RequireAuth::Off,
+        None => RequireAuth::Proven,
     };
     Policy {
         mailboxes: mailboxes(file, findings),
@@ -178,7 +180,13 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
             echo: file.acknowledge.echo.0,
         },
         limits: limits(file),
-        security: Security { trusted_authserv_id: trusted.clone(), require_auth },
+        security: Security {
+            trusted_authserv_id: trusted.clone(),
+            trusted_arc_sealer: file.security.trusted_arc_sealer.clone(),
+            verifies,
+            resolver: file.security.resolver,
+            require_auth,
+        },
         reopen_ms: i64::from(file.desk.reopen_days).saturating_mul(86_400_000),
         forms,
         strip_subject: file.intake.strip_subject.clone(),

@@ -227,8 +227,23 @@ pub struct Limits {
 pub struct Security {
     /// R31.
     pub trusted_authserv_id: Vec<String>,
-    /// Default `agents` where an authserv-id is set, else `off`.
+    /// R32.
+    pub trusted_arc_sealer: Vec<String>,
+    /// With no server trusted: look at signatures ourselves.
+    pub verify: Option<VerifyValue>,
+    /// The DNS server that is asked for them, address and port; the system's.
+    pub resolver: Option<std::net::SocketAddr>,
+    /// Default `proven` where there is somebody to give a verdict, else `off`.
     pub require_auth: Option<RequireAuthValue>,
+}
+
+/// `security.verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifyValue {
+    /// Nothing is looked at.
+    Off,
+    /// DKIM signatures, and the author's DMARC record.
+    Dkim,
 }
 
 /// `security.require_auth`.
@@ -236,6 +251,8 @@ pub struct Security {
 pub enum RequireAuthValue {
     /// Nobody's.
     Off,
+    /// Agents', each from their first mail that passed.
+    Proven,
     /// Agents'.
     Agents,
     /// Everybody's.
@@ -387,7 +404,8 @@ super::values::from_word! {
     Tls { Implicit = "implicit", Starttls = "starttls", None = "none" }
     ReversePathValue { Token = "token", Address = "address" }
     RelayFromValue { Mailbox = "mailbox", Token = "token" }
-    RequireAuthValue { Off = "off", Agents = "agents", Everyone = "everyone" }
+    VerifyValue { Off = "off", Dkim = "dkim" }
+    RequireAuthValue { Off = "off", Proven = "proven", Agents = "agents", Everyone = "everyone" }
     Assignment { All = "all", RoundRobin = "round-robin", LeastLoaded = "least-loaded" }
     OnUncertain { Resend = "resend", Hold = "hold" }
 }

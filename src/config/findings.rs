@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 80] = [
+const KNOWN: [&str; 83] = [
     "database",
     "url",
     "token",
@@ -88,6 +88,9 @@ const KNOWN: [&str; 80] = [
     "message_bytes_max",
     "security",
     "trusted_authserv_id",
+    "trusted_arc_sealer",
+    "verify",
+    "resolver",
     "require_auth",
     "desk",
     "assignment",
@@ -250,7 +253,20 @@ pub fn across(file: &File, policy: &Policy, findings: &mut Findings) {
             );
         }
     }
-    let trusted = !policy.security.trusted_authserv_id.is_empty();
+    security(policy, findings);
+    later(file, findings);
+}
+
+/// Who speaks, and who says so (R4, R31).
+fn security(policy: &Policy, findings: &mut Findings) {
+    let trusted = policy.security.anchor().is_some();
+    if policy.security.verifies && !policy.security.trusted_authserv_id.is_empty() {
+        findings.note(
+            "security.verify",
+            "a server is trusted: its word counts, and signatures are not looked at again",
+            "take one of the two out",
+        );
+    }
     for (name, mailbox) in &policy.mailboxes {
         let safe = trusted && policy.security.require_auth != RequireAuth::Off;
         if super::is_plain(mailbox) && !safe {
@@ -265,7 +281,7 @@ pub fn across(file: &File, policy: &Policy, findings: &mut Findings) {
         findings.note(
             "security.trusted_authserv_id",
             "without a trusted authserv-id nobody's words are echoed: everybody gets the constant acknowledgement, within [limits]",
-            "name the server that writes Authentication-Results into your mail",
+            "name the server that writes Authentication-Results into your mail, or set verify = \"dkim\"",
         );
         if policy.security.require_auth != RequireAuth::Off {
             findings.fail(
@@ -275,7 +291,6 @@ pub fn across(file: &File, policy: &Policy, findings: &mut Findings) {
             );
         }
     }
-    later(file, findings);
 }
 
 fn duplicates(file: &File, policy: &Policy, findings: &mut Findings) {

@@ -4,24 +4,24 @@
 //! Never     sends by halves: what cannot be acted on goes back to the agent with the reason and their words,
 //!           and nothing leaves. Rights are looked at now, not when the relay was sent.
 
-use minijinja::context;
-
-use crate::mail::references::{base_subject, case_tags};
-use crate::mail::render::Part;
-use crate::mail::verdict::Verdict;
+use crate::mail::references::{ancestors, base_subject, case_tags};
 use crate::mail::{Nature, ReturnPath};
 
-use super::case::{Case, Direction, Entry, Standing, Status};
+use super::answer::{self, Answer, Words};
+use super::arriving::Arriving;
+use super::case::{Direction, Entry};
 use super::command::{self, Command, Leading};
-use super::letters::Letter;
-use super::loops::{may_tell, repeats_itself};
+use super::confirm::{objection, orders, parties_after};
+use super::held::{self, Hold, held};
+use super::loops::repeats_itself;
 use super::note::{note, note_of_colleague};
-use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of, shown};
-use super::policy::{Agent, RequireAuth};
-use super::routing::{Arriving, Route, agent_by_address, agent_of};
+use super::outgoing::{Sheet, agents_of};
+use super::policy::Agent;
+use super::routing::{Route, agent_by_address, agent_of};
+use super::standing::{self, Standing};
 use super::token::{Class, Found, PartyId, Token};
-use super::{CaseView, Decision, EntryLink, Outcome, Purpose, Side, View};
-use super::{answer, customer};
+use super::{CaseView, Decision, Outcome, Side, View};
+use super::{customer, door, recipients, settle};
 
 /// An agent's mail under decision.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,8 @@ pub struct Writing<'a> {
 pub enum Parent<'a> {
     /// A mail that we sent to this agent in this case, and the entry that it carried.
     Ours(Option<&'a (i64, Entry)>),
+    /// A mail of ours whose entry lies too far back to be looked at.
+    TooOld,
     /// Another person's mail.
     Others,
     /// Nothing.
@@ -57,7 +59,7 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
     let author = arriving.arrival.mail.author().map(|a| &a.address);
     let colleague = author.and_then(|a| agent_by_address(arriving.policy, a));
     let Some(agent) = agent_of(arriving.policy, token.party) else {
-        return by_removed_agent(arriving, known);
+        return held::by_removed_agent(arriving, known);
     };
     if !route.token_in_address && colleague.is_none() {
         return customer::wrote(arriving, route);
@@ -72,138 +74,147 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
     let ordinary =
         (mail.nature == Nature::Personal || mail.nature_by_words) && mail.return_path != Some(ReturnPath::Null);
     if !ordinary && matches!(writing.parent, Parent::Ours(_)) {
-        return held(
-            &writing,
-            "R40",
-            &format!("Your mail came as {}, not as a person's own.", mail.nature.word()),
-            "Send it from your own account, not through a list or a rule.",
-        );
+        let reason = format!("Your mail came as {}, not as a person's own.", mail.nature.word());
+        let remedy = "Send it from your own account, not through a list or a rule.";
+        return held(&writing, Hold::mend("R40", &reason, remedy).in_doubt());
     }
     if !ordinary {
         return automatic(&writing);
     }
     if !agents_of(arriving.policy, &known.case.mailbox).iter().any(|a| a.name == agent.name) {
-        return held(
-            &writing,
-            "R40",
-            &format!("You do not work mailbox {} any more.", known.case.mailbox),
-            "Ask your operator, or a colleague who does.",
-        );
+        let reason = format!("You do not work mailbox {} any more.", known.case.mailbox);
+        return held(&writing, Hold::mend("R40", &reason, "Ask your operator, or a colleague who does.").in_doubt());
     }
-    if let Some((reason, remedy)) = doubt_of_author(arriving, colleague) {
-        return held(&writing, "R40", &reason, &remedy);
-    }
-    match colleague {
-        Some(colleague) if colleague.name != agent.name => note_of_colleague(&writing, colleague),
-        _ => of_agent(&writing, route),
-    }
-}
-
-/// Why the author may not be who the token says (R40); `None` if all is well.
-#[must_use]
-pub fn doubt_of_author(arriving: &Arriving<'_>, colleague: Option<&Agent>) -> Option<(String, String)> {
-    let mail = &arriving.arrival.mail;
-    let policy = arriving.policy;
-    let from: Vec<String> = mail.from.iter().map(|f| f.address.to_string()).collect();
-    let Some(colleague) = colleague.filter(|_| mail.from.len() == 1) else {
-        return Some((
-            format!("A mail to your reply address came from {}, not from you.", from.join(", ")),
-            "If it was you, write from an address that is registered for you, or ask your operator to register this one.".to_owned(),
-        ));
+    let heard = colleague.and_then(|author| door::heard(arriving, author));
+    let mut decision = match (standing::doubt_of_agent(arriving, colleague), colleague) {
+        (Some((reason, remedy)), _) => held(&writing, Hold::mend("R40", &reason, &remedy).in_doubt()),
+        (None, Some(colleague)) if colleague.name != agent.name => note_of_colleague(&writing, colleague),
+        (None, _) => of_agent(&writing, route),
     };
-    let sender_differs =
-        mail.sender.as_ref().is_some_and(|s| !colleague.addresses.iter().any(|a| a.same_exact_agent(&s.address)));
-    if sender_differs {
-        return Some((
-            "A mail to your reply address names another Sender than its From.".to_owned(),
-            "Write from your own account.".to_owned(),
-        ));
-    }
-    let login = from.first().map(String::as_str);
-    if policy.security.require_auth != RequireAuth::Off && arriving.verdict(login) != Verdict::Pass {
-        return Some((
-            format!("A mail in your name ({}) did not pass our server's authentication.", from.join(", ")),
-            "If it was you, send it through your own provider's server; ask your operator to run yesreply check."
-                .to_owned(),
-        ));
-    }
-    None
+    // a mail that answers ours, on the agent's own address, is a probe that came back (R31)
+    let is_proof = route.token_in_address && matches!(writing.parent, Parent::Ours(_));
+    decision.effects.extend(heard.filter(|_| is_proof));
+    decision
 }
 
+/// An agent's mail about whose author there is no doubt.
 fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
     let arrival = writing.arriving.arrival;
     if arrival.headers_only {
-        return held(
-            writing,
-            "R40",
-            "Your mail is larger than limits.message_bytes_max.",
-            "Send it with smaller attachments.",
-        );
+        let reason = "Your mail is larger than limits.message_bytes_max.";
+        return held(writing, Hold::mend("R40", reason, "Send it with smaller attachments."));
     }
     let mut reading = arrival.agent_reading.clone();
     let (commands, lines) = match command::read(&reading.words) {
         Leading::Stopped { reason } => {
-            return held(writing, "R41", &reason, "Mend the line and send your reply again.");
+            return held(writing, Hold::mend("R41", &reason, "Mend the line and send your reply again."));
         }
         Leading::Commands { commands, lines } => (commands, lines),
     };
+    if let Some(reason) = objection(writing, &commands) {
+        return held(writing, Hold::mend("R20", &reason, "Mend the line and send your reply again."));
+    }
     let (text, html) = reading.without_leading(lines);
     reading.words = command::unescaped(&text);
     reading.words_html = html;
     if commands.contains(&Command::Note) {
         return note(writing, &reading.words, &commands);
     }
-    let has_words = !reading.words.trim().is_empty();
-    let has_parts = !answer::parts(arrival, reading.words_html.as_deref()).is_empty();
-    if !has_words && !has_parts {
-        return orders(writing, &commands);
+    let words = Words::of_mail(arrival, &reading);
+    let decides = command::settling(&commands).is_some() || commands.contains(&Command::Send);
+    if words.are_none() && !decides {
+        return no_words(writing, &commands);
     }
-    if repeats_itself(writing.known, &writing.agent.name, &reading.words, writing.arriving.event.at_ms) {
+    if !words.are_none()
+        && repeats_itself(writing.known, &writing.agent.name, &words.text, writing.arriving.event.at_ms)
+    {
         let reason = "It says word for word what you answered in this case before, more than once today.";
-        return held(writing, "R47", reason, "If you wrote it yourself, put it in other words.");
+        return held(writing, Hold::mend("R47", reason, "If you wrote it yourself, put it in other words."));
     }
-    if let Some((rule, reason, remedy)) = no_answer(writing, route, &reading.doubtful) {
-        return held(writing, rule, &reason, remedy);
+    let objection = no_answer(writing, route, &reading.doubtful, &words);
+    if let Some(hold) = objection {
+        return held(writing, hold);
     }
-    match writing.parent {
-        Parent::Others => note(writing, &reading.words, &commands),
-        Parent::Ours(target) => answer::send(writing, target, &reading, &commands),
-        Parent::Nothing => held(
+    match (writing.parent, command::settling(&commands)) {
+        (Parent::Others, None) if !decides => note(writing, &reading.words, &commands),
+        (Parent::Others, _) => held(
             writing,
-            "R40",
-            "Your mail answers none of ours.",
-            "Reply to a mail of this case, so that we know what you had seen.",
+            Hold::mend(
+                "R40",
+                "Your mail answers another person's mail.",
+                "Give the word in a reply to a mail of ours.",
+            ),
         ),
+        (Parent::TooOld, _) => held(
+            writing,
+            Hold::mend(
+                "R40",
+                "The mail that you answer lies too far back in the case.",
+                "Reply to a newer mail of it.",
+            ),
+        ),
+        (_, Some(settling)) => settle::settle(writing, settling, words, &commands),
+        (_, None) if decides => held::send(writing, &words, &commands),
+        (Parent::Ours(_), None) => answers(writing, words, &commands),
+        (Parent::Nothing, None) => {
+            let reason = "Your mail answers none of ours, so that we do not know what you had seen.";
+            held(writing, Hold::waits("R40", reason, SEND, &words).obeying(&commands))
+        }
     }
 }
 
-/// Why the words may not leave, although the author is right.
-fn no_answer(
-    writing: &Writing<'_>,
-    route: &Route,
-    doubtful: &[String],
-) -> Option<(&'static str, String, &'static str)> {
-    if !route.token_in_address {
-        return Some((
-            "R40",
-            "Your reply went to the desk's plain address, not to the one in Reply-To.".to_owned(),
-            "Answer to the Reply-To address; some clients ask whether to use it.",
-        ));
+/// How held words are sent after all.
+const SEND: &str = "Reply to this mail with #send on the first line to send them as they are.";
+
+/// Commands alone, or nothing at all.
+fn no_words(writing: &Writing<'_>, commands: &[Command]) -> Decision {
+    if commands.is_empty() {
+        let remedy = "Write your answer above or below the quoted mail.";
+        return held(writing, Hold::mend("R42", "There were no words of yours in it.", remedy));
     }
-    if !replies_to(writing) && !writing.arriving.arrival.agent_reading.quotes_ours {
-        return Some((
-            "R47",
-            "It quotes nothing of ours, and its subject is not a reply to our mail's.".to_owned(),
-            "If you wrote it yourself, reply with the subject left as it is.",
-        ));
+    orders(writing, commands)
+}
+
+/// A reply to a mail of ours: it goes to whom the relay said, unless nobody knows yet who that is (R33).
+fn answers(writing: &Writing<'_>, words: Words, commands: &[Command]) -> Decision {
+    if settle::matter(writing).is_some() {
+        let reason = "The mail that you answer came from somebody who is unverified in this case.";
+        let remedy = format!(
+            "Reply to this mail with one word on the first line to say to whom it goes. {}",
+            command::settling_words()
+        );
+        return held(writing, Hold::waits("R33", reason, &remedy, &words).obeying(commands));
+    }
+    let target = held::answered(writing);
+    let parties = parties_after(writing, commands);
+    let recipients = recipients::of_answer(&writing.known.case, &parties, target.map(|(_, e)| e));
+    let sheet = Sheet::new(writing.arriving.event, writing.arriving.policy);
+    answer::send(writing, sheet, &Answer { recipients, target, bare: false, words }, commands)
+}
+
+/// Why the words may not leave, although the author is right.
+fn no_answer<'a>(writing: &Writing<'_>, route: &Route, doubtful: &[String], words: &Words) -> Option<Hold<'a>> {
+    if !route.token_in_address {
+        let reason = "Your reply went to the desk's plain address, not to the one in Reply-To.";
+        if words.are_none() {
+            return Some(Hold::mend(
+                "R40",
+                reason,
+                "Answer to the Reply-To address; some clients ask whether to use it.",
+            ));
+        }
+        return Some(Hold::waits("R40", reason, SEND, words));
     }
     if !doubtful.is_empty() {
         let lines: Vec<&str> = doubtful.iter().take(3).map(String::as_str).collect();
-        return Some((
-            "R43",
-            format!("These lines may be yours or may be quoted from our mail: {}", lines.join(" / ")),
-            "Delete the quoted part, or write your text above it, and send it again.",
-        ));
+        let reason = format!("These lines may be yours or may be quoted from our mail: {}", lines.join(" / "));
+        let remedy = "Delete the quoted part, or write your text above it, and send it again.";
+        return Some(Hold::mend("R43", &reason, remedy));
+    }
+    let answers_ours = replies_to(writing) || writing.arriving.arrival.agent_reading.quotes_ours;
+    if !answers_ours && !words.are_none() && !matches!(writing.parent, Parent::Nothing) {
+        let reason = "It quotes nothing of ours, and its subject is not a reply to our mail's.";
+        return Some(Hold::waits("R47", reason, SEND, words));
     }
     None
 }
@@ -223,17 +234,24 @@ fn parent<'a>(arriving: &Arriving<'a>, known: &'a CaseView, agent: &Agent) -> Pa
         return Parent::Nothing;
     };
     let view: &View = arriving.view;
-    let by_mac = matches!(
-        arriving.policy.keys.read_message_id(id),
-        Some(Found::Good(t)) if t.class == Class::Agent && t.party == PartyId::of_agent(&agent.name)
-            && same_case(view, t, known)
-    );
+    let token = match arriving.policy.keys.read_message_id(id) {
+        Some(Found::Good(token)) => arriving.current(token),
+        _ => None,
+    };
+    let own = PartyId::of_agent(&agent.name);
+    let by_mac = token.is_some_and(|t| t.class == Class::Agent && t.party == own && same_case(view, t, known));
     let hit = view.known_ids.iter().find(|k| k.id == *id && k.side == Side::Agent(agent.name.clone()));
     if !by_mac && hit.is_none() {
         return Parent::Others;
     }
-    let entry = hit.and_then(|k| k.entry);
-    Parent::Ours(entry.and_then(|id| known.entries.iter().find(|(stored, _)| *stored == id)))
+    match hit.and_then(|k| k.entry) {
+        None => Parent::Ours(None),
+        Some(entry) => known
+            .entries
+            .iter()
+            .find(|(stored, _)| *stored == entry)
+            .map_or(Parent::TooOld, |entry| Parent::Ours(Some(entry))),
+    }
 }
 
 /// The token's case is this one, or was merged into it.
@@ -265,159 +283,26 @@ fn automatic(writing: &Writing<'_>) -> Decision {
     sheet.done(Outcome::Handled, "R47", "automatic mail on an agent's address", Some(case.key))
 }
 
-/// A reply that holds only commands sends nothing to the customer.
-fn orders(writing: &Writing<'_>, commands: &[Command]) -> Decision {
-    if commands.is_empty() {
-        return held(
-            writing,
-            "R42",
-            "There were no words of yours in it.",
-            "Write your answer above or below the quoted mail.",
-        );
-    }
-    let arriving = &writing.arriving;
-    let case = &writing.known.case;
-    let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    obey(&mut sheet, case, writing.agent, commands);
-    if commands.contains(&Command::Close) {
-        let line = format!("Case #{} is closed; nothing was sent to {}.", case.reference, shown(&case.customer));
-        confirm(&mut sheet, writing, writing.agent, &line, "");
-    }
-    if commands.contains(&Command::Original) {
-        original(&mut sheet, writing);
-    }
-    sheet.done(Outcome::Handled, "R42", "commands only", Some(case.key))
-}
-
-/// Carries out what changes the case.
-pub fn obey(sheet: &mut Sheet<'_>, case: &Case, agent: &Agent, commands: &[Command]) {
-    if commands.contains(&Command::Close) {
-        sheet.set_status(case, Status::Closed, &agent.name, "R42");
-    }
-}
-
-/// The mail that the relay carried, whole, as an attachment (R92).
-fn original(sheet: &mut Sheet<'_>, writing: &Writing<'_>) {
-    let case = &writing.known.case;
-    let target = match writing.parent {
-        Parent::Ours(Some(target)) => Some(target),
-        _ => writing.known.entries.iter().rev().find(|(_, e)| e.direction == Direction::Inbound),
-    };
-    let Some((id, entry)) = target else {
-        return;
-    };
-    let part = Part {
-        name: "original.eml".to_owned(),
-        media_type: "application/octet-stream".to_owned(),
-        content_id: None,
-        inline: false,
-        blob: format!("mail:{id}"),
-        size_bytes: 0,
-    };
-    let line = format!("The mail of {} in case #{}, as it came.", entry.author_name, case.reference);
-    let written = writing.arriving.policy.letters.write(Letter::Confirm, &context! { line, words => "" });
-    to_agent(sheet, writing, writing.agent, written, vec![part]);
-}
-
-/// One line to an agent, in the thread of the case.
-pub fn confirm(sheet: &mut Sheet<'_>, writing: &Writing<'_>, agent: &Agent, line: &str, words: &str) {
-    let written = writing.arriving.policy.letters.write(Letter::Confirm, &context! { line, words });
-    to_agent(sheet, writing, agent, written, Vec::new());
-}
-
-fn to_agent(
-    sheet: &mut Sheet<'_>,
-    writing: &Writing<'_>,
-    agent: &Agent,
-    written: super::letters::Written,
-    parts: Vec<Part>,
-) {
-    let case = &writing.known.case;
-    let Some(mailbox) = mailbox_of(writing.arriving.policy, case) else {
-        return;
-    };
-    let entry = match writing.parent {
-        Parent::Ours(Some((id, _))) => EntryLink::Stored(*id),
-        _ => EntryLink::Nothing,
-    };
-    sheet.to_agent(
-        mailbox,
-        ToAgent {
-            case,
-            earlier: earlier(Some(writing.known), &agent.name),
-            agent,
-            from_name: mailbox.display_name.clone(),
-            written,
-            parts,
-            purpose: Purpose::Notice,
-            entry,
-        },
-    );
-}
-
-/// Kept, and the registered agent gets the reason and the words; nothing is sent.
+/// A mail to an address that was an agent's reply address, and names nothing any more: its author is an agent who
+/// answers a mail of ours to them. Held and told, so that it opens no case in their name (R14, R40).
 #[must_use]
-pub fn held(writing: &Writing<'_>, rule: &'static str, reason: &str, remedy: &str) -> Decision {
-    let arriving = &writing.arriving;
-    let case = &writing.known.case;
-    let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    keep(&mut sheet, arriving, case, rule, reason);
-    if !may_tell(arriving, writing.known) {
-        sheet.log(
-            case.key,
-            "not_told",
-            "yesreply",
-            "R52",
-            "there were many notices within the hour; the digest names it",
-        );
-        return sheet.done(Outcome::Held, rule, reason, Some(case.key));
+pub fn on_a_dead_token(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
+    if route.case.is_some() || arriving.arrival.mail.nature.is_silent() {
+        return None;
     }
-    let reading = &arriving.arrival.agent_reading;
-    let words = if reading.words.trim().is_empty() { &arriving.arrival.mail.text } else { &reading.words };
-    let values = context! { reason, remedy, words };
-    let written = arriving.policy.letters.write(Letter::Returned, &values);
-    to_agent(&mut sheet, writing, writing.agent, written, Vec::new());
-    sheet.done(Outcome::Held, rule, reason, Some(case.key))
-}
-
-/// An agent who is no longer in the config wrote: held, and the others see it (R40).
-fn by_removed_agent(arriving: &Arriving<'_>, known: &CaseView) -> Decision {
-    let case = &known.case;
-    let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    let reason = "the reply address belongs to somebody who is no agent any more";
-    keep(&mut sheet, arriving, case, "R40", reason);
-    let policy = arriving.policy;
-    let tells = arriving.arrival.mail.nature == Nature::Personal && may_tell(arriving, known);
-    if let Some(mailbox) = mailbox_of(policy, case).filter(|_| tells) {
-        let author = arriving.arrival.mail.author().map(|a| a.address.to_string()).unwrap_or_default();
-        let line = format!(
-            "{author} answered case #{} on an address of somebody who is no agent any more; nothing was sent.",
-            case.reference
-        );
-        for agent in agents_of(policy, &case.mailbox) {
-            let values = context! { line, words => arriving.arrival.agent_reading.words };
-            sheet.to_agent(
-                mailbox,
-                ToAgent {
-                    case,
-                    earlier: earlier(Some(known), &agent.name),
-                    agent,
-                    from_name: mailbox.display_name.clone(),
-                    written: policy.letters.write(Letter::Confirm, &values),
-                    parts: Vec::new(),
-                    purpose: Purpose::Notice,
-                    entry: EntryLink::Nothing,
-                },
-            );
-        }
-    }
-    sheet.done(Outcome::Held, "R40", reason, Some(case.key))
-}
-
-fn keep(sheet: &mut Sheet<'_>, arriving: &Arriving<'_>, case: &Case, rule: &'static str, reason: &str) {
-    let mut entry = customer::inbound(arriving, Standing::Unverified, PartyId::NOBODY);
-    entry.direction = Direction::Note;
-    entry.silent = true;
-    sheet.append(case.key, entry);
-    sheet.log(case.key, "held", "yesreply", rule, reason);
+    let [author] = arriving.arrival.mail.from.as_slice() else {
+        return None;
+    };
+    let agent = agent_by_address(arriving.policy, &author.address)?;
+    let answered = ancestors(&arriving.arrival.mail);
+    let known_ids = &arriving.view.known_ids;
+    let hit = known_ids.iter().find(|k| k.side == Side::Agent(agent.name.clone()) && answered.contains(&k.id))?;
+    let known = arriving.view.cases.get(&hit.case)?;
+    let writing = Writing { arriving: *arriving, known, agent, parent: Parent::Nothing };
+    let hold = Hold::mend(
+        "R14",
+        "The reply address of the mail that you answer does not hold any more.",
+        "Reply to a newer mail of this case.",
+    );
+    Some(held(&writing, hold.in_doubt()))
 }

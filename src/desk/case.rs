@@ -6,6 +6,7 @@
 use crate::mail::render::Part;
 use crate::mail::{Address, MessageId, NameAddr};
 
+use super::standing::Standing;
 use super::token::{CaseKey, PartyId};
 
 /// Where a case stands.
@@ -36,44 +37,6 @@ impl Status {
             Status::Waiting => "waiting",
             Status::Closed => "closed",
             Status::Spam => "spam",
-        }
-    }
-
-    /// From the store.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.word() == word)
-    }
-}
-
-/// What the desk knows of a mail's author (R30).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Own token, own From, verdict as required.
-    Agent,
-    /// Known in this case.
-    Party,
-    /// Holds a token but is nobody we know there, or fails where they used to pass.
-    Unverified,
-    /// Everybody else.
-    Stranger,
-    /// The desk itself.
-    System,
-}
-
-impl Standing {
-    const ALL: [Standing; 5] =
-        [Standing::Agent, Standing::Party, Standing::Unverified, Standing::Stranger, Standing::System];
-
-    /// The word in the store and in JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Standing::Agent => "agent",
-            Standing::Party => "party",
-            Standing::Unverified => "unverified",
-            Standing::Stranger => "stranger",
-            Standing::System => "system",
         }
     }
 
@@ -142,6 +105,8 @@ pub struct Case {
     pub context: Vec<(String, String)>,
     /// Older than the first start (R91): nothing automatic leaves.
     pub old: bool,
+    /// How often its tokens were revoked (R14).
+    pub generation: i64,
 }
 
 /// Somebody outside who belongs to a case.
@@ -153,6 +118,56 @@ pub struct Party {
     pub person: NameAddr,
     /// Mail of theirs has passed authentication before (R32).
     pub has_passed: bool,
+    /// Gets a copy of every answer (`#cc`).
+    pub copied: bool,
+    /// The same person's newer address (`#replace`).
+    pub replaced_by: Option<PartyId>,
+}
+
+impl Party {
+    /// A party of a case of which nothing else is known.
+    #[must_use]
+    pub fn new(case: CaseKey, person: NameAddr) -> Self {
+        let id = PartyId::of_party(case, &person.address);
+        Party { id, person, has_passed: false, copied: false, replaced_by: None }
+    }
+}
+
+/// What became of an agent's words that were not sent at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// They were not held.
+    No,
+    /// They wait for a word of the agent (`#send`, R33).
+    Waits,
+    /// They must be written anew.
+    Mend,
+    /// They were sent after all.
+    Sent,
+    /// They were given up.
+    Dropped,
+}
+
+impl Held {
+    const ALL: [Held; 5] = [Held::No, Held::Waits, Held::Mend, Held::Sent, Held::Dropped];
+
+    /// The word in the store.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Held::No => "",
+            Held::Waits => "waits",
+            Held::Mend => "mend",
+            Held::Sent => "sent",
+            Held::Dropped => "dropped",
+        }
+    }
+
+    /// From the store.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|h| h.word() == word)
+    }
 }
 
 /// One thing that was said in a case.
@@ -198,6 +213,12 @@ pub struct Entry {
     pub silent: bool,
     /// Lines that only our relay of this entry held; for recognising our own words in quotes (R43).
     pub relay_text: String,
+    /// An agent's words that were not sent at once.
+    pub held: Held,
+    /// The entry that an agent's mail answers.
+    pub answers: Option<i64>,
+    /// The party on whose reply address an inbound mail came, if it is not its author; else `NOBODY`.
+    pub holder: PartyId,
 }
 
 impl Case {

@@ -9,20 +9,23 @@ use minijinja::context;
 use crate::mail::NameAddr;
 use crate::mail::verdict::Verdict;
 
-use super::case::{Case, Direction, Entry, Party, Standing, Status, party_of};
-use super::digest::notice;
-use super::forward::refusal;
+use super::arriving::Arriving;
+use super::case::{Case, Direction, Entry, Held, Party, Status};
 use super::letters::Letter;
 use super::loops::{Acknowledgement, acknowledgement, is_beyond_the_limit, open_breaker};
 use super::notified;
-use super::opening::{new_case, nobody};
-use super::outgoing::{Sheet, ToCustomer, agents_of, shown};
-use super::policy::{Mailbox, Policy, RequireAuth};
+use super::opening::new_case;
+use super::outgoing::{Outside, Sheet, ToCustomer, agents_of, shown};
+use super::policy::{Mailbox, Policy};
+use super::recipients::Recipients;
 use super::relay::{html_of, relay_to_audience};
-use super::routing::{Arriving, Route, customer, home, is_our_own};
+use super::routing::Route;
 use super::spam::is_spam;
+use super::standing::{self, Standing};
 use super::thread;
 use super::token::{CaseKey, PartyId};
+use super::warnings::warnings;
+use super::who::{home, nobody, other_author};
 use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, Purpose, View};
 
 /// Somebody outside wrote.
@@ -37,40 +40,34 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route) -> Decision {
 fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision {
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     let case = &known.case;
-    let verdict = arriving.verdict(None);
-    let (standing, party) = standing(arriving, known, verdict);
-    let mut entry = inbound(arriving, standing, party);
+    let author = standing::in_case(arriving, known, route.token);
+    let mut entry = inbound(arriving, author.standing, author.number);
+    entry.holder = author.holder;
     if known.entries.iter().any(|(_, e)| notified::is_applications(e)) {
         notified::hide_secrets(&mut entry, None);
     }
     entry.silent = arriving.arrival.mail.nature.is_silent();
     sheet.append(case.key, entry.clone());
     point(&mut sheet, arriving, route, case);
+    if let Some(doubt) = &author.doubt {
+        sheet.log(case.key, "unverified", "yesreply", "R33", doubt);
+    }
     if entry.silent {
         let word = arriving.arrival.mail.nature.word();
         sheet.log(case.key, word, "yesreply", "R53", "kept as a silent entry");
         return sheet.done(Outcome::Handled, "R53", &route.because, Some(case.key));
     }
-    if verdict == Verdict::Pass && standing == Standing::Party {
-        sheet.push(Effect::PartyPassed(case.key, party));
+    let is_new = known.parties.iter().any(|p| p.id == author.number && !p.has_passed);
+    if is_new && arriving.verdict() == Verdict::Pass && author.standing == Standing::Party {
+        sheet.push(Effect::PartyPassed(case.key, author.number));
     }
-    if case.status != Status::Spam {
-        sheet.set_status(
-            case,
-            waited_for(known),
-            "customer",
-            if case.status == Status::Closed { "R12" } else { "R10" },
-        );
+    if case.status != Status::Spam && author.standing.may().runs_the_clock {
+        let rule = if case.status == Status::Closed { "R12" } else { "R10" };
+        sheet.set_status(case, waited_for(known), "customer", rule);
     }
     if !arriving.arrival.old {
-        relay_to_audience(
-            &mut sheet,
-            case,
-            Some(known),
-            &entry,
-            EntryLink::Appended,
-            &warnings(arriving, route, standing),
-        );
+        let warnings = warnings(arriving, route, Some(known), &author);
+        relay_to_audience(&mut sheet, case, Some(known), &entry, EntryLink::Appended, &warnings);
     }
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
@@ -99,24 +96,15 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
     let case = new_case(arriving, route, mailbox, continued, is_spam(arriving, route));
-    let verdict = arriving.verdict(None);
-    let party = Party {
-        id: PartyId::of_party(case.key, &case.customer.address),
-        person: case.customer.clone(),
-        has_passed: verdict == Verdict::Pass
-            && mail.author().is_some_and(|a| a.address.key() == case.customer.address.key()),
-    };
-    let known = continued.is_some() || route.notification.is_some();
-    let standing = if known { Standing::Party } else { Standing::Stranger };
-    let standing = if demands_pass(arriving, verdict) { Standing::Unverified } else { standing };
-    let entry = notified::without_secrets(arriving, route, inbound(arriving, standing, party.id));
+    let passed = arriving.verdict() == Verdict::Pass;
+    let wrote = mail.author().is_some_and(|a| a.address.key() == case.customer.address.key());
+    let party = Party { has_passed: passed && wrote, ..Party::new(case.key, case.customer.clone()) };
+    let author = standing::of_opener(arriving, party.id, continued.is_some() || route.notification.is_some());
+    let entry = notified::without_secrets(arriving, route, inbound(arriving, author.standing, party.id));
     sheet.push(Effect::Open(Box::new(case.clone())));
-    let customers_number = party.id;
     sheet.push(Effect::AddParty(case.key, party));
-    if let Some(author) = other_author(arriving, &case) {
-        let id = PartyId::of_party(case.key, &author.address);
-        let has_passed = verdict == Verdict::Pass && id != customers_number;
-        sheet.push(Effect::AddParty(case.key, Party { id, person: author.clone(), has_passed }));
+    if let Some(person) = other_author(arriving, &case) {
+        sheet.push(Effect::AddParty(case.key, Party { has_passed: passed, ..Party::new(case.key, person.clone()) }));
     }
     sheet.log(case.key, "opened", "customer", route.rule, &route.because);
     if let Some(notification) = answered {
@@ -128,6 +116,9 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         sheet.log(before.case.key, "continued", "customer", route.rule, &format!("goes on in case {}", case.reference));
     }
     point(&mut sheet, arriving, route, &case);
+    if let Some(doubt) = &author.doubt {
+        sheet.log(case.key, "unverified", "yesreply", "R32", doubt);
+    }
     if case.status == Status::Spam {
         let because =
             if arriving.arrival.junk { "it lay in the folder for spam" } else { "our server marked it as spam" };
@@ -138,10 +129,10 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     }
     if !arriving.arrival.old {
         let before = answered.map(|n| notified::as_known(&case, n));
-        let warnings = warnings(arriving, route, standing);
+        let warnings = warnings(arriving, route, before.as_ref(), &author);
         relay_to_audience(&mut sheet, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }
-    acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry, verdict);
+    acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 
@@ -151,38 +142,6 @@ fn beyond_the_limit(mut sheet: Sheet<'_>, case: &Case) -> Decision {
     sheet.log(case.key, "beyond_limit", "yesreply", "R50", detail);
     let because = "kept: its author opened more cases than limits.cases_per_address";
     sheet.done(Outcome::Handled, "R50", because, Some(case.key))
-}
-
-/// Somebody whose Reply-To is the customer (R20): what they write later from the same From is theirs too.
-pub(super) fn other_author<'a>(arriving: &Arriving<'a>, case: &Case) -> Option<&'a NameAddr> {
-    let author = arriving.arrival.mail.author()?;
-    let same_organisation = author.address.organisational_domain() == case.customer.address.organisational_domain();
-    let other = author.address.key() != case.customer.address.key();
-    (other && same_organisation && !is_our_own(arriving.policy, &author.address)).then_some(author)
-}
-
-fn demands_pass(arriving: &Arriving<'_>, verdict: Verdict) -> bool {
-    arriving.policy.security.require_auth == RequireAuth::Everyone && verdict != Verdict::Pass
-}
-
-/// R30, R32: a party who fails, or who used to pass and now does not, is unverified.
-fn standing(arriving: &Arriving<'_>, known: &CaseView, verdict: Verdict) -> (Standing, PartyId) {
-    let Some(author) = arriving.arrival.mail.author() else {
-        return (Standing::Unverified, PartyId::NOBODY);
-    };
-    let own_number = PartyId::of_party(known.case.key, &author.address);
-    let Some(party) = party_of(&known.parties, &author.address) else {
-        return (Standing::Unverified, own_number);
-    };
-    let fails = verdict == Verdict::Fail
-        || (verdict == Verdict::None && party.has_passed)
-        || arriving.arrival.mail.from.len() > 1
-        || demands_pass(arriving, verdict);
-    // who opened the case with another Reply-To writes as its customer (R20)
-    let maps = other_author(arriving, &known.case).is_some()
-        && customer(arriving).is_some_and(|c| c.address.key() == known.case.customer.address.key());
-    let number = if maps { PartyId::of_party(known.case.key, &known.case.customer.address) } else { party.id };
-    (if fails { Standing::Unverified } else { Standing::Party }, number)
 }
 
 /// The entry of a mail that came in.
@@ -223,6 +182,9 @@ pub fn inbound(arriving: &Arriving<'_>, standing: Standing, party: PartyId) -> E
         thread_index: mail.thread_index.clone(),
         silent: false,
         relay_text: String::new(),
+        held: Held::No,
+        answers: None,
+        holder: PartyId::NOBODY,
     }
 }
 
@@ -232,47 +194,9 @@ fn point(sheet: &mut Sheet<'_>, arriving: &Arriving<'_>, route: &Route, case: &C
         sheet.log(*key, "pointer", "yesreply", "R10", &format!("a mail to this case went to case {}", case.reference));
     }
     if route.forged {
-        sheet.log(case.key, "forged_token", "yesreply", "R14", "a reply address with a wrong MAC was in it");
+        let detail = "it bore a reply address with a wrong MAC, or a revoked one";
+        sheet.log(case.key, "forged_token", "yesreply", "R14", detail);
     }
-}
-
-/// What agents are to be careful of.
-pub(super) fn warnings(arriving: &Arriving<'_>, route: &Route, standing: Standing) -> Vec<String> {
-    let mail = &arriving.arrival.mail;
-    let mut warnings = Vec::new();
-    let author = mail.author().map(|a| a.address.to_string()).unwrap_or_default();
-    if standing == Standing::Unverified {
-        warnings.push(format!(
-            "this mail came from {author}, whom this case does not know or whose mail did not pass. A reply to it is held, not sent."
-        ));
-    }
-    if let Some(case) = route.borrowed.and_then(|key| arriving.view.cases.get(&key)) {
-        warnings.push(format!(
-            "{author} used a reply address that was made for {} in case #{}.",
-            case.case.customer.address, case.case.reference
-        ));
-    }
-    if let Some(notification) = route.borrowed.and_then(|key| arriving.view.notifications.get(&key)) {
-        warnings.push(notified::not_the_recipient(&author, notification));
-    }
-    if route.forged {
-        warnings.push("it bore a reply address that is not ours.".to_owned());
-    }
-    warnings.extend(refusal(arriving));
-    if mail.from.len() > 1 {
-        warnings.push("it names several authors.".to_owned());
-    }
-    let elsewhere: Vec<String> = mail
-        .reply_to
-        .iter()
-        .filter(|r| Some(r.address.key()) != mail.author().map(|a| a.address.key()))
-        .map(|r| r.address.to_string())
-        .collect();
-    if !elsewhere.is_empty() {
-        warnings.push(format!("it asks for answers to {}.", elsewhere.join(", ")));
-    }
-    warnings.extend(mail.remarks.iter().map(|remark| format!("{remark}.")));
-    warnings
 }
 
 fn acknowledge(
@@ -282,8 +206,12 @@ fn acknowledge(
     mailbox: &Mailbox,
     case: &Case,
     entry: &Entry,
-    verdict: Verdict,
 ) {
+    let verdict = arriving.verdict();
+    if !entry.standing.may().gets_automatic_mail {
+        sheet.log(case.key, "not_acknowledged", "yesreply", "R32", "its author is unverified");
+        return;
+    }
     let letters = &arriving.policy.letters;
     let desk = &mailbox.display_name;
     let (written, subject) = match acknowledgement(arriving, route, case, verdict) {
@@ -310,7 +238,7 @@ fn acknowledge(
     };
     let mail = ToCustomer {
         case,
-        person: &person,
+        recipients: Recipients::only(person),
         from_name: desk.clone(),
         subject,
         parent: Some(entry),
@@ -325,7 +253,7 @@ fn acknowledge(
         return;
     };
     sheet.append(case.key, outbound(&draft, "yesreply", &mailbox.display_name, Standing::System, case, &draft.text));
-    sheet.send_to_customer(mailbox, &mail, draft);
+    sheet.send_to_customer(mailbox, &mail, &draft);
 }
 
 /// The entry of a mail that leaves.
@@ -360,6 +288,9 @@ pub fn outbound(
         thread_index: None,
         silent: false,
         relay_text: String::new(),
+        held: Held::No,
+        answers: None,
+        holder: PartyId::NOBODY,
     }
 }
 
@@ -386,9 +317,8 @@ pub fn old_mail(event: &Event, mailbox: &str, count: i64, _view: &View, policy: 
         for agent in agents_of(policy, &mailbox.name) {
             let values = context! { count, desk => mailbox.display_name };
             let written = policy.letters.write(Letter::Summary, &values);
-            if let Some(dispatch) = notice(event, policy, mailbox, agent, written, "summary", "Older mail") {
-                sheet.send(dispatch);
-            }
+            let subject = format!("Older mail of {}", mailbox.display_name);
+            sheet.to_agent_outside(mailbox, agent, Outside { subject, written, door: false });
         }
     }
     sheet.done(Outcome::Handled, "R91", "one summary of old mail", None)

@@ -7,17 +7,13 @@
 use jiff::Timestamp;
 use minijinja::context;
 
-use crate::mail::MessageId;
-use crate::mail::NameAddr;
-use crate::mail::render::Draft;
-
 use super::case::{Case, Status};
-use super::letters::{Letter, Written};
-use super::outgoing::{Sheet, agents_of};
-use super::policy::{Agent, Mailbox, Policy};
+use super::letters::Letter;
+use super::outgoing::{Outside, Sheet, agents_of};
+use super::policy::{Mailbox, Policy};
 use super::relay::when;
-use super::token::{CaseKey, PartyId};
-use super::{Decision, Dispatch, Effect, EntryLink, Event, Outcome, Purpose, View};
+use super::token::CaseKey;
+use super::{Decision, Effect, Event, Outcome, View};
 
 /// Lines of a digest; the rest is a count.
 pub const LINES_MAX: usize = 200;
@@ -182,9 +178,8 @@ pub fn due(event: &Event, mailbox: &str, view: &View, policy: &Policy) -> Decisi
     }
     let written = policy.letters.write(Letter::Digest, &values(mailbox, &view.digest));
     for agent in agents {
-        if let Some(dispatch) = notice(event, policy, mailbox, agent, written.clone(), "digest", "What was put aside") {
-            sheet.send(dispatch);
-        }
+        let subject = format!("What was put aside, {}", mailbox.display_name);
+        sheet.to_agent_outside(mailbox, agent, Outside { subject, written: written.clone(), door: false });
     }
     for line in view.digest.iter().filter(|l| l.kind == Kind::Spam) {
         let at_ms = event.at_ms.saturating_add(policy.spam_ms);
@@ -210,49 +205,4 @@ fn values(mailbox: &Mailbox, lines: &[Line]) -> minijinja::Value {
             .collect()
     };
     context! { desk => mailbox.display_name, held => of(Kind::Held), spam => of(Kind::Spam), limit => of(Kind::Limit) }
-}
-
-/// A mail to an agent about no case in particular.
-#[must_use]
-pub fn notice(
-    event: &Event,
-    policy: &Policy,
-    mailbox: &Mailbox,
-    agent: &Agent,
-    written: Written,
-    word: &str,
-    title: &str,
-) -> Option<Dispatch> {
-    let address = agent.addresses.first()?;
-    let left = format!("{word}.{}", policy.keys.unique(&format!("{}/{}", event.id, agent.name), 0));
-    let id = MessageId::from_parts(&left, mailbox.address.domain());
-    Some(Dispatch {
-        case: None,
-        mailbox: mailbox.name.clone(),
-        purpose: Purpose::Notice,
-        recipient: address.clone(),
-        agent: Some(agent.name.clone()),
-        reverse_path: (!mailbox.null_reverse_path).then(|| mailbox.address.clone()),
-        bounce: PartyId::of_delivery(&id, address),
-        entry: EntryLink::Nothing,
-        unauthenticated: false,
-        draft: Draft {
-            from: NameAddr::new(&mailbox.display_name, mailbox.address.clone()),
-            to: vec![NameAddr::new(&agent.display_name, address.clone())],
-            cc: Vec::new(),
-            reply_to: None,
-            subject: format!("{title}, {}", mailbox.display_name),
-            message_id: id,
-            in_reply_to: None,
-            references: Vec::new(),
-            date_ms: event.at_ms,
-            headers: vec![
-                ("Auto-Submitted", "auto-generated".to_owned()),
-                ("X-Auto-Response-Suppress", "All".to_owned()),
-            ],
-            text: written.text,
-            html: written.html,
-            parts: Vec::new(),
-        },
-    })
 }

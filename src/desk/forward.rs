@@ -6,22 +6,29 @@
 //! Never     acknowledges by itself, and never lets a forwarded text say who it is: the agent who vouches must be an
 //!           agent, and pass where that is required.
 
+use std::collections::BTreeMap;
+
 use crate::mail::Nature;
 use crate::mail::references::ancestors;
 use crate::mail::render::Part;
 use crate::mail::reply::Reading;
 
-use super::agent::{Parent, Writing, confirm, doubt_of_author, obey};
-use super::case::{Case, Party, Standing, Status, party_of};
+use super::agent::{Parent, Writing};
+use super::arriving::Arriving;
+use super::case::{Case, Party, Status, party_of};
 use super::command::{self, Command, Leading};
-use super::customer::{inbound, other_author, waited_for, warnings};
+use super::confirm::{confirm, obey, objection};
+use super::customer::{inbound, waited_for};
 use super::note::{note, note_entry};
 use super::opening::new_case;
 use super::outgoing::{Sheet, shown};
 use super::policy::Agent;
 use super::relay::relay_to_audience;
-use super::routing::{Arriving, Route, agent_by_address, customer, home, is_our_own};
+use super::routing::{Route, agent_by_address, is_our_own};
+use super::standing::{Author, Standing, doubt_of_agent};
 use super::token::PartyId;
+use super::warnings::warnings;
+use super::who::{customer, home, other_author};
 use super::{Arrival, CaseView, Decision, Effect, EntryLink, Outcome, Side};
 
 /// A mail that lay in another one.
@@ -79,7 +86,7 @@ fn forwarder<'a>(arriving: &Arriving<'a>) -> Option<(&'a Agent, Result<Passed<'a
     let checks = [
         (mail.spam, "our server called it spam"),
         (mail.nature != Nature::Personal && !mail.nature_by_words, "a machine sent it"),
-        (doubt_of_author(arriving, Some(agent)).is_some(), "it did not pass our server's authentication"),
+        (doubt_of_agent(arriving, Some(agent)).is_some(), "it did not pass our server's authentication"),
         (person.is_none(), "it names no address of the original's author"),
         (person.as_ref().is_some_and(|p| is_our_own(arriving.policy, &p.address)), "the original is the desk's own"),
         (
@@ -113,10 +120,10 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
         return None;
     };
     let inner = Arriving { arrival: passed.original, ..*arriving };
-    let (commands, words, stopped) = orders(&passed.note);
     let because = format!("{} forwards a mail of {}", agent.name, author(passed.original));
     if let Some(known) = held_already(arriving, &inner) {
         let writing = Writing { arriving: *arriving, known, agent, parent: Parent::Others };
+        let (commands, words, _) = orders(&writing, &passed.note);
         let because = format!("{because}, which case {} has", known.case.reference);
         return Some(Decision { rule: "R23", because, ..note(&writing, &words, &commands) });
     }
@@ -137,16 +144,13 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
         None => (Standing::Stranger, PartyId::of_party(case.key, &case.customer.address)),
     };
     let entry = inbound(&inner, standing, number);
+    let before = joined.cloned().unwrap_or_else(|| unknown(&case));
+    let writing = Writing { arriving: *arriving, known: &before, agent, parent: Parent::Nothing };
+    let (commands, words, stopped) = orders(&writing, &passed.note);
     let mut noted = note_entry(arriving, agent, &words);
     noted.parts = passed.parts;
     let is_noted = !words.trim().is_empty() || !noted.parts.is_empty();
-    let mut view = joined.cloned().unwrap_or_else(|| CaseView {
-        case: case.clone(),
-        parties: Vec::new(),
-        entries: Vec::new(),
-        agent_mail: std::collections::BTreeMap::new(),
-        notices: 0,
-    });
+    let mut view = before.clone();
     if is_noted {
         view.entries.push((0, noted.clone()));
     }
@@ -157,43 +161,50 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
     }
     if !arriving.arrival.old {
         let mut warned = vec![told(agent, passed.original, is_noted, &noted.parts)];
-        warned.extend(warnings(&inner, &Route::default(), standing));
+        let author = Author { standing, number, holder: PartyId::NOBODY, doubt: None };
+        warned.extend(warnings(&inner, &Route::default(), joined, &author));
         relay_to_audience(&mut sheet, &case, Some(&view), &entry, EntryLink::Appended, &warned);
     }
     if let Some(reason) = stopped {
-        let writing = Writing { arriving: *arriving, known: &view, agent, parent: Parent::Nothing };
         let line = format!("Your forward is in case #{}; of its orders nothing was done. {reason}", case.reference);
         confirm(&mut sheet, &writing, agent, &line, &words);
     }
     if is_noted {
         sheet.append(case.key, noted);
     }
-    obey(&mut sheet, &case, agent, &commands);
+    obey(&mut sheet, &writing, &commands);
     Some(sheet.done(Outcome::Handled, "R23", &because, Some(case.key)))
 }
 
 /// A case in the original author's name.
 fn opened(sheet: &mut Sheet<'_>, inner: &Arriving<'_>, case: Case, agent: &Agent, because: &str) -> Case {
-    let id = PartyId::of_party(case.key, &case.customer.address);
     sheet.push(Effect::Open(Box::new(case.clone())));
-    sheet.push(Effect::AddParty(case.key, Party { id, person: case.customer.clone(), has_passed: false }));
+    sheet.push(Effect::AddParty(case.key, Party::new(case.key, case.customer.clone())));
     if let Some(other) = other_author(inner, &case) {
-        let id = PartyId::of_party(case.key, &other.address);
-        sheet.push(Effect::AddParty(case.key, Party { id, person: other.clone(), has_passed: false }));
+        sheet.push(Effect::AddParty(case.key, Party::new(case.key, other.clone())));
     }
     sheet.log(case.key, "opened", &agent.name, "R23", because);
     case
 }
 
 /// The commands on top of the note, the words below them, and why they cannot be carried out (R41).
-fn orders(note: &str) -> (Vec<Command>, String, Option<String>) {
-    match command::read(note) {
-        Leading::Stopped { reason } => (Vec::new(), note.to_owned(), Some(reason)),
-        Leading::Commands { commands, lines } => {
-            let reading = Reading { words: note.to_owned(), ..Reading::default() };
-            (commands, command::unescaped(&reading.without_leading(lines).0), None)
-        }
+fn orders(writing: &Writing<'_>, note: &str) -> (Vec<Command>, String, Option<String>) {
+    let (commands, lines) = match command::read(note) {
+        Leading::Stopped { reason } => return (Vec::new(), note.to_owned(), Some(reason)),
+        Leading::Commands { commands, lines } => (commands, lines),
+    };
+    let sends = command::settling(&commands).is_some() || commands.contains(&Command::Send);
+    let refused = sends.then(|| "A forward has no words that could be sent.".to_owned());
+    if let Some(reason) = refused.or_else(|| objection(writing, &commands)) {
+        return (Vec::new(), note.to_owned(), Some(reason));
     }
+    let reading = Reading { words: note.to_owned(), ..Reading::default() };
+    (commands, command::unescaped(&reading.without_leading(lines).0), None)
+}
+
+/// A case that has just been opened, of which nothing is known yet.
+fn unknown(case: &Case) -> CaseView {
+    CaseView { case: case.clone(), parties: Vec::new(), entries: Vec::new(), agent_mail: BTreeMap::new(), notices: 0 }
 }
 
 /// The case that has the very mail that is forwarded (R13): its own id, or the one that the forward answers.

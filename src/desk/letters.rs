@@ -37,6 +37,8 @@ pub enum Letter {
     Failure,
     /// Old mail was taken in (R91).
     Summary,
+    /// An agent is welcomed (R23).
+    Welcome,
     /// What was put aside (R34).
     Digest,
 }
@@ -52,13 +54,14 @@ impl Letter {
             Letter::Returned => "returned",
             Letter::Failure => "failure",
             Letter::Summary => "summary",
+            Letter::Welcome => "welcome",
             Letter::Digest => "digest",
         }
     }
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 20] = [
+const BUILTIN: [(&str, &str); 22] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -77,6 +80,8 @@ const BUILTIN: [(&str, &str); 20] = [
     ("just_reply.txt", include_str!("../../config/letters/just_reply.txt")),
     ("summary.txt", include_str!("../../config/letters/summary.txt")),
     ("summary.html", include_str!("../../config/letters/summary.html")),
+    ("welcome.txt", include_str!("../../config/letters/welcome.txt")),
+    ("welcome.html", include_str!("../../config/letters/welcome.html")),
     ("digest.txt", include_str!("../../config/letters/digest.txt")),
     ("digest.html", include_str!("../../config/letters/digest.html")),
 ];
@@ -180,7 +185,7 @@ fn sample() -> Value {
         history => [context! { at => "2026-01-01 10:00", who => "Jane", text => "Hello" }],
         tokened => "support@shop.example", subject_encoded => "x",
         context => [context! { label => "order", value => "123" }],
-        line => "done", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
+        line => "done", name => "Anna", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
         diagnostic => "550 no such user", status => "5.1.1", count => 3,
         held => [context! { reference => 1001, at => "2026-01-01 10:00", detail => "a reason" }],
         spam => [context! { reference => 1002, at => "2026-01-01 10:00", detail => "x@mail.example: Win" }],
@@ -192,7 +197,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 9] = [
+    const ALL: [Letter; 10] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -201,6 +206,7 @@ mod tests {
         Letter::Returned,
         Letter::Failure,
         Letter::Summary,
+        Letter::Welcome,
         Letter::Digest,
     ];
 

@@ -8,11 +8,12 @@ use crate::mail::text::fold;
 use crate::mail::verdict::Verdict;
 use crate::mail::{Nature, ReturnPath};
 
+use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Status};
 use super::digest::Due;
 use super::outgoing::Sheet;
 use super::policy::{Audience, Budget, Policy};
-use super::routing::{Arriving, Route, agent_by_address, is_our_own};
+use super::routing::{Route, agent_by_address, is_our_own};
 use super::token::{Class, Found};
 use super::{CaseView, Decision, Effect, Event, Outcome, View};
 
@@ -113,7 +114,7 @@ pub const BREAKER_CLOSES: &str = "the breaker of acknowledgements closes";
 /// Notices about one case within an hour that somebody who is no agent can cause.
 const NOTICES_PER_CASE_MAX: u32 = 5;
 /// Notices to one address within an hour: an agent's own autoresponder may answer each (R52).
-const NOTICES_PER_ADDRESS_MAX: u32 = 10;
+pub const NOTICES_PER_ADDRESS_MAX: u32 = 10;
 
 /// May an agent be told of a mail that was held? A stranger who holds an agent's token must not make us mail-bomb them.
 #[must_use]

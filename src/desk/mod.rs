@@ -7,35 +7,46 @@
 
 pub mod agent;
 pub mod answer;
+pub mod arriving;
 pub mod case;
 pub mod command;
+pub mod confirm;
 pub mod customer;
 pub mod digest;
+pub mod door;
 pub mod forward;
 pub mod guard;
+pub mod held;
 pub mod letters;
 pub mod loops;
 pub mod note;
 pub mod notified;
 pub mod opening;
+pub mod operator;
 pub mod outgoing;
 pub mod policy;
+pub mod recipients;
 pub mod relay;
 pub mod routing;
+pub mod settle;
 pub mod spam;
+pub mod standing;
 pub mod submission;
 pub mod thread;
 pub mod token;
 pub mod trouble;
 pub mod view;
+pub mod warnings;
+pub mod who;
 
 use crate::mail::render::{Draft, Part};
 use crate::mail::reply::Reading;
-use crate::mail::{Address, Incoming};
+use crate::mail::verdict::Opinion;
+use crate::mail::{Address, Incoming, NameAddr};
 
 pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredCopy, View};
 
-use case::{Case, Entry, Party, Status};
+use case::{Case, Entry, Held, Party, Status};
 use digest::{Due, Line};
 use policy::Policy;
 use submission::{Departure, Notification, Strike, Submission};
@@ -63,6 +74,16 @@ pub enum What {
     Undeliverable(Undeliverable),
     /// A case that nobody was told of is to be shown to the mailbox's agents (R90).
     Staffed(CaseKey),
+    /// An operator revokes all tokens of a case (R14).
+    RotateTokens {
+        /// The number of the case.
+        reference: i64,
+    },
+    /// An operator welcomes an agent: a mail whose answer proves that their mail passes (R23, R31).
+    Welcome {
+        /// Short name.
+        agent: String,
+    },
     /// A time has come.
     Due(Due),
     /// An operator reopens a case, or releases it from spam.
@@ -94,6 +115,8 @@ pub struct Arrival {
     pub clean_html: String,
     /// Its attachments, already stored once.
     pub parts: Vec<Part>,
+    /// What our own look at its signatures found, where `security.verify` says so.
+    pub checked: Option<Opinion>,
     /// Size of the whole mail, octets; larger than what was fetched if it was over the limit.
     pub size_bytes: u64,
     /// It was handed in by an application, which vouches for the customer's address (R51).
@@ -205,6 +228,29 @@ pub enum Effect {
     AddParty(CaseKey, Party),
     /// Mail of this party has passed (R32).
     PartyPassed(CaseKey, PartyId),
+    /// This party gets a copy of every answer from now on, or none.
+    Copied(CaseKey, PartyId, bool),
+    /// The first is the second's older address (R33).
+    Replaced(CaseKey, PartyId, PartyId),
+    /// Somebody else is the customer (R33).
+    SetCustomer(CaseKey, NameAddr),
+    /// The mails of this unverified author are a party's (R33).
+    Settled(CaseKey, PartyId),
+    /// What became of an agent's held words.
+    SetHeld(i64, Held),
+    /// All tokens of the case are revoked.
+    Renewed(CaseKey),
+    /// An agent was sent the mail whose answer proves them.
+    Welcomed(String),
+    /// What was said of an agent's mail.
+    AgentHeard {
+        /// Short name.
+        agent: String,
+        /// In words.
+        opinion: String,
+        /// It passed, and this is what was trusted.
+        proven_by: Option<String>,
+    },
     /// Something was said.
     Append(CaseKey, Box<Entry>),
     /// Something was said before the case opened: the notification that its first mail answers (R72).
@@ -281,6 +327,8 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Undeliverable(failure) => trouble::gave_up(event, failure, view, policy),
         What::Staffed(case) => customer::staffed(event, *case, view, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
+        What::RotateTokens { reference } => operator::rotate_tokens(event, *reference, view, policy),
+        What::Welcome { agent } => door::welcome(event, agent, policy),
         What::Due(Due::Digest { mailbox }) => digest::due(event, mailbox, view, policy),
         What::Due(Due::SpamEnds(case)) => spam::ends(event, *case, view, policy),
         What::Due(Due::Breaker) => loops::breaker(event, view, policy),
@@ -293,8 +341,11 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
 pub const ROUNDS_MAX: usize = 12;
 
 fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> Decision {
-    let arriving = routing::Arriving { event, arrival, view, policy };
+    let arriving = arriving::Arriving { event, arrival, view, policy };
     if let Some(decision) = loops::our_own_mail(&arriving) {
+        return decision;
+    }
+    if let Some(decision) = door::knocked(&arriving) {
         return decision;
     }
     let route = routing::route(&arriving);
@@ -312,6 +363,6 @@ fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> De
     }
     match route.agent_token() {
         Some(token) => agent::wrote(&arriving, &route, token),
-        None => customer::wrote(&arriving, &route),
+        None => agent::on_a_dead_token(&arriving, &route).unwrap_or_else(|| customer::wrote(&arriving, &route)),
     }
 }

@@ -1,12 +1,14 @@
 //! Notes: what agents write for each other (R40, R42). Nothing of it leaves; the owner hears of it.
 
-use super::agent::{Writing, confirm, obey};
-use super::case::{Case, Direction, Entry, Standing};
+use super::agent::Writing;
+use super::arriving::Arriving;
+use super::case::{Case, Direction, Entry};
 use super::command::Command;
+use super::confirm::{confirm, obey};
 use super::customer;
 use super::outgoing::{Sheet, shown};
 use super::policy::Agent;
-use super::routing::Arriving;
+use super::standing::Standing;
 use super::token::PartyId;
 use super::{Decision, Outcome};
 
@@ -16,7 +18,7 @@ pub(super) fn note(writing: &Writing<'_>, words: &str, commands: &[Command]) -> 
     let case = &writing.known.case;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     sheet.append(case.key, note_entry(arriving, writing.agent, words));
-    obey(&mut sheet, case, writing.agent, commands);
+    obey(&mut sheet, writing, commands);
     let closed = if commands.contains(&Command::Close) { " The case is closed." } else { "" };
     let line =
         format!("Kept as a note in case #{}; nothing was sent to {}.{closed}", case.reference, shown(&case.customer));

@@ -11,10 +11,12 @@ use crate::mail::Address;
 use crate::mail::references::ancestors;
 use crate::mail::secrets;
 
-use super::case::{Case, Direction, Entry, Standing};
+use super::arriving::Arriving;
+use super::case::{Case, Direction, Entry, Held};
 use super::outgoing::{Sheet, shown};
 use super::policy::{Mailbox, Policy};
-use super::routing::{Arriving, Route};
+use super::routing::Route;
+use super::standing::Standing;
 use super::submission::{Notification, Strike};
 use super::token::{Class, PartyId, Token};
 use super::{Arrival, CaseView, Decision, Effect, Event, Keys, Outcome, View};
@@ -111,6 +113,9 @@ pub fn first_entry(notification: &Notification) -> Entry {
         thread_index: None,
         silent: false,
         relay_text: String::new(),
+        held: Held::No,
+        answers: None,
+        holder: PartyId::NOBODY,
     }
 }
 

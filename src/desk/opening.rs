@@ -4,12 +4,13 @@
 //! Follows   R1, R12, R20, R44, R72.
 
 use crate::mail::references::without_reply_prefixes;
-use crate::mail::{Address, NameAddr};
 
 use super::CaseView;
+use super::arriving::Arriving;
 use super::case::{Case, Status};
 use super::policy::Mailbox;
-use super::routing::{Arriving, Route, customer};
+use super::routing::Route;
+use super::who::{customer, nobody};
 
 /// A case that this mail opens: its key, subject, owner and customer.
 #[must_use]
@@ -47,15 +48,6 @@ pub fn new_case(
         successor: None,
         context: answered.map_or_else(|| arriving.arrival.context.clone(), |n| n.context.clone()),
         old: arriving.arrival.old,
+        generation: 0,
     }
-}
-
-/// Stands for the author of a mail that names none; `invalid` never resolves (RFC 2606 section 2).
-#[must_use]
-pub fn nobody() -> NameAddr {
-    let address = Address::parse("nobody@unknown.invalid");
-    address.map_or_else(
-        || NameAddr { name: String::new(), address: Address::unknown() },
-        |address| NameAddr { name: "somebody who gave no address".to_owned(), address },
-    )
 }

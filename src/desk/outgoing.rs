@@ -10,6 +10,7 @@ use crate::mail::{Address, MessageId, NameAddr};
 use super::case::{Case, Entry, Status};
 use super::letters::Written;
 use super::policy::{Agent, Mailbox, Policy, RelayFrom, ReversePath};
+use super::recipients::Recipients;
 use super::routing::is_our_own;
 use super::thread;
 use super::token::{CaseKey, Class, PartyId, Token, message_id, reply_address, stable_id};
@@ -31,8 +32,8 @@ pub struct Sheet<'a> {
 pub struct ToCustomer<'a> {
     /// The case.
     pub case: &'a Case,
-    /// Who gets it.
-    pub person: &'a NameAddr,
+    /// Who gets it; all copies show the same To and Cc (R2).
+    pub recipients: Recipients,
     /// Name before the address in From.
     pub from_name: String,
     /// Subject.
@@ -70,6 +71,17 @@ pub struct ToAgent<'a> {
     pub entry: EntryLink,
 }
 
+/// A mail to an agent that belongs to no case.
+#[derive(Debug)]
+pub struct Outside {
+    /// Subject.
+    pub subject: String,
+    /// The words.
+    pub written: Written,
+    /// It bears the agent's door (R23): a reply address that names the agent and no case.
+    pub door: bool,
+}
+
 impl<'a> Sheet<'a> {
     /// An empty sheet.
     #[must_use]
@@ -80,6 +92,11 @@ impl<'a> Sheet<'a> {
     /// Adds an effect.
     pub fn push(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+
+    /// Adds effects that may be none.
+    pub fn extend(&mut self, effects: impl IntoIterator<Item = Effect>) {
+        self.effects.extend(effects);
     }
 
     /// Adds an entry.
@@ -107,20 +124,14 @@ impl<'a> Sheet<'a> {
         Decision { outcome, rule, because: because.to_owned(), case, effects: self.effects }
     }
 
-    /// Sends a mail to somebody outside. Returns its Message-ID, or `None` if its address is our own (R22).
-    pub fn to_customer(&mut self, mailbox: &Mailbox, mail: ToCustomer<'_>) -> Option<MessageId> {
-        let draft = self.customer_draft(mailbox, &mail)?;
-        self.send_to_customer(mailbox, &mail, draft)
-    }
-
     /// The mail as it would leave, for the leak guard.
     pub fn customer_draft(&mut self, mailbox: &Mailbox, mail: &ToCustomer<'_>) -> Option<Draft> {
-        if is_our_own(self.policy, &mail.person.address) {
+        if mail.recipients.all().any(|p| is_our_own(self.policy, &p.address)) {
             return None;
         }
         let keys = &self.policy.keys;
-        let side = Token { class: Class::Customer, case: mail.case.key, party: PartyId::NOBODY };
-        let party = PartyId::of_party(mail.case.key, &mail.person.address);
+        let side =
+            Token { class: Class::Customer, case: mail.case.key, party: PartyId::NOBODY }.renewed(mail.case.generation);
         let id = message_id(keys, mailbox, side, &keys.unique(&self.event.id, self.mails));
         let stable = stable_id(keys, mailbox, side);
         let mut headers = vec![("X-Yesreply-Case", stable.as_str().to_owned())];
@@ -137,9 +148,9 @@ impl<'a> Sheet<'a> {
         }
         Some(Draft {
             from: NameAddr::new(&mail.from_name, mailbox.address.clone()),
-            to: vec![mail.person.clone()],
-            cc: Vec::new(),
-            reply_to: Some(NameAddr::new(&mailbox.display_name, reply_address(keys, mailbox, Token { party, ..side }))),
+            to: vec![mail.recipients.to.clone()],
+            cc: mail.recipients.cc.clone(),
+            reply_to: None,
             subject: mail.subject.clone(),
             message_id: id,
             in_reply_to: mail.parent.and_then(|p| p.message_id.clone()),
@@ -152,24 +163,28 @@ impl<'a> Sheet<'a> {
         })
     }
 
-    /// Puts a checked draft into the outbox.
-    pub fn send_to_customer(&mut self, mailbox: &Mailbox, mail: &ToCustomer<'_>, draft: Draft) -> Option<MessageId> {
-        let id = draft.message_id.clone();
+    /// Puts a checked draft into the outbox: one row for each recipient, with a reply address of their own.
+    pub fn send_to_customer(&mut self, mailbox: &Mailbox, mail: &ToCustomer<'_>, draft: &Draft) {
         let automatic = mail.purpose == Purpose::Acknowledgement;
-        let bounce = PartyId::of_delivery(&id, &mail.person.address);
-        self.send(Dispatch {
-            case: Some(mail.case.key),
-            mailbox: mailbox.name.clone(),
-            purpose: mail.purpose,
-            recipient: mail.person.address.clone(),
-            agent: None,
-            reverse_path: self.reverse_path(mailbox, mail.case.key, bounce, automatic),
-            bounce,
-            entry: EntryLink::Appended,
-            unauthenticated: mail.unauthenticated,
-            draft,
-        });
-        Some(id)
+        let case = mail.case;
+        for person in mail.recipients.all() {
+            let party = PartyId::of_party(case.key, &person.address);
+            let token = Token { class: Class::Customer, case: case.key, party }.renewed(case.generation);
+            let reply_to = reply_address(&self.policy.keys, mailbox, token);
+            let bounce = PartyId::of_delivery(&draft.message_id, &person.address);
+            self.send(Dispatch {
+                case: Some(case.key),
+                mailbox: mailbox.name.clone(),
+                purpose: mail.purpose,
+                recipient: person.address.clone(),
+                agent: None,
+                reverse_path: self.reverse_path(mailbox, case.key, bounce, automatic),
+                bounce,
+                entry: EntryLink::Appended,
+                unauthenticated: mail.unauthenticated,
+                draft: Draft { reply_to: Some(NameAddr::new(&mailbox.display_name, reply_to)), ..draft.clone() },
+            });
+        }
     }
 
     /// Sends a mail to an agent: to that agent alone, no Cc, nobody else's address in any field (R2).
@@ -178,8 +193,9 @@ impl<'a> Sheet<'a> {
         let Some(address) = mail.agent.addresses.first() else {
             return;
         };
-        let token = Token { class: Class::Agent, case: mail.case.key, party: PartyId::of_agent(&mail.agent.name) };
-        let stable = stable_id(keys, mailbox, Token { party: PartyId::NOBODY, ..token });
+        let side = Token { class: Class::Agent, case: mail.case.key, party: PartyId::NOBODY };
+        let token = Token { party: PartyId::of_agent(&mail.agent.name), ..side }.renewed(mail.case.generation);
+        let stable = stable_id(keys, mailbox, side.renewed(mail.case.generation));
         let subject = thread::relay_subject(mail.case, mail.earlier.is_empty());
         let tokened = reply_address(keys, mailbox, token);
         let from = match mailbox.relay_from {
@@ -225,6 +241,51 @@ impl<'a> Sheet<'a> {
             entry: mail.entry,
             unauthenticated: false,
             draft,
+        });
+    }
+
+    /// Sends a mail to an agent that belongs to no case.
+    pub fn to_agent_outside(&mut self, mailbox: &Mailbox, agent: &Agent, mail: Outside) {
+        let keys = &self.policy.keys;
+        let Some(address) = agent.addresses.first() else {
+            return;
+        };
+        let unique = keys.unique(&format!("{}/{}", self.event.id, agent.name), self.mails);
+        let door = Token::door(&agent.name);
+        let (id, reply_to) = if mail.door {
+            let tokened = NameAddr::new(&mailbox.display_name, reply_address(keys, mailbox, door));
+            (message_id(keys, mailbox, door, &unique), Some(tokened))
+        } else {
+            (MessageId::from_parts(&format!("notice.{unique}"), mailbox.address.domain()), None)
+        };
+        self.send(Dispatch {
+            case: None,
+            mailbox: mailbox.name.clone(),
+            purpose: Purpose::Notice,
+            recipient: address.clone(),
+            agent: Some(agent.name.clone()),
+            reverse_path: (!mailbox.null_reverse_path).then(|| mailbox.address.clone()),
+            bounce: PartyId::of_delivery(&id, address),
+            entry: EntryLink::Nothing,
+            unauthenticated: false,
+            draft: Draft {
+                from: NameAddr::new(&mailbox.display_name, mailbox.address.clone()),
+                to: vec![NameAddr::new(&agent.display_name, address.clone())],
+                cc: Vec::new(),
+                reply_to,
+                subject: mail.subject,
+                message_id: id,
+                in_reply_to: None,
+                references: Vec::new(),
+                date_ms: self.event.at_ms,
+                headers: vec![
+                    ("Auto-Submitted", "auto-generated".to_owned()),
+                    ("X-Auto-Response-Suppress", "All".to_owned()),
+                ],
+                text: mail.written.text,
+                html: mail.written.html,
+                parts: Vec::new(),
+            },
         });
     }
 

@@ -236,8 +236,27 @@ pub struct Limits {
 pub struct Security {
     /// Whose Authentication-Results are believed; empty: nobody's (R31). `*.` prefixes allowed.
     pub trusted_authserv_id: Vec<String>,
+    /// Domains whose ARC seals lift a failure (R32).
+    pub trusted_arc_sealer: Vec<String>,
+    /// With no server trusted: does the shell check DKIM and DMARC itself?
+    pub verifies: bool,
+    /// The DNS server that is asked then; the system's if none is named.
+    pub resolver: Option<std::net::SocketAddr>,
     /// Whose mail needs a pass.
     pub require_auth: RequireAuth,
+}
+
+impl Security {
+    /// Whom we trust to say who speaks, in one word that changes with it; `None`: nobody.
+    #[must_use]
+    pub fn anchor(&self) -> Option<String> {
+        if self.trusted_authserv_id.is_empty() {
+            return self.verifies.then(|| "verify=dkim".to_owned());
+        }
+        let mut ids: Vec<String> = self.trusted_authserv_id.iter().map(|id| id.to_ascii_lowercase()).collect();
+        ids.sort();
+        Some(ids.join(","))
+    }
 }
 
 /// `[security] require_auth`.
@@ -245,7 +264,9 @@ pub struct Security {
 pub enum RequireAuth {
     /// Nobody's.
     Off,
-    /// Agents' (default where an authserv-id is set).
+    /// An agent's, once a mail of theirs has passed (default where there is somebody to say so).
+    Proven,
+    /// Agents', from the first.
     Agents,
     /// Everybody's.
     Everyone,

@@ -12,11 +12,13 @@ use crate::mail::references::base_subject;
 use crate::mail::reply::MARKER;
 use crate::mail::{Address, NameAddr, html};
 
-use super::case::{Case, Direction, Entry, Standing};
+use super::case::{Case, Direction, Entry};
 use super::letters::Letter;
 use super::notified;
 use super::outgoing::{Sheet, ToAgent, audience, earlier, mailbox_of, shown, via};
 use super::policy::{Agent, Mailbox};
+use super::recipients;
+use super::standing::Standing;
 use super::thread;
 use super::token::{Class, PartyId, Token, reply_address};
 use super::{CaseView, EntryLink, Purpose};
@@ -77,7 +79,8 @@ pub fn relay(sheet: &mut Sheet<'_>, shows: Shown<'_>, agent: &Agent, purpose: Pu
         name: if entry.author_name == entry.author { String::new() } else { entry.author_name.clone() },
         address: Address::parse(&entry.from).unwrap_or_else(|| case.customer.address.clone()),
     };
-    let token = Token { class: Class::Agent, case: case.key, party: PartyId::of_agent(&agent.name) };
+    let token =
+        Token { class: Class::Agent, case: case.key, party: PartyId::of_agent(&agent.name) }.renewed(case.generation);
     let tokened = reply_address(&policy.keys, mailbox, token).to_string();
     let values = relay_values(mailbox, shows, agent, &tokened);
     sheet.to_agent(
@@ -97,17 +100,17 @@ pub fn relay(sheet: &mut Sheet<'_>, shows: Shown<'_>, agent: &Agent, purpose: Pu
 
 fn relay_values(mailbox: &Mailbox, shows: Shown<'_>, agent: &Agent, tokened: &str) -> Value {
     let Shown { case, known, entry, warnings, .. } = shows;
-    let does = if entry.standing == Standing::Unverified {
-        format!("Your reply is held: nobody knows yet whether {} belongs to case #{}", entry.from, case.reference)
-    } else {
+    let does = if entry.standing.may().is_answered {
+        let parties = known.map_or(&[][..], |k| k.parties.as_slice());
         format!(
-            "Your reply goes to {} <{}> as \"{} at {}\", case #{}",
-            shown(&case.customer),
-            case.customer.address,
+            "Your reply goes to {} as \"{} at {}\", case #{}",
+            recipients::of_answer(case, parties, Some(entry)).words(),
             agent.public_name,
             mailbox.display_name,
             case.reference
         )
+    } else {
+        format!("Your reply is held: nobody knows yet whether {} belongs to case #{}", entry.from, case.reference)
     };
     let attachments: Vec<String> =
         entry.parts.iter().filter(|p| !p.inline).map(|p| format!("{} ({} octets)", p.name, p.size_bytes)).collect();

@@ -1,33 +1,21 @@
 //! Which case a mail belongs to.
 //!
 //! Decides   token in a recipient field, then in an id of ours, then a Message-ID we hold, then the subject
-//!           tag, else a new case (R10–R14); who the customer of a new case is (R20).
+//!           tag, else a new case (R10–R14).
 //! Follows   RFC 5322 section 3.6.4 (ancestors), RFC 5233 (sub-address).
 //! Never     believes subject words, an id without our MAC from somebody who is no party, or a forged token.
 
+use crate::mail::Address;
 use crate::mail::references::{ancestors, case_tags};
-use crate::mail::verdict::{Verdict, verdict};
-use crate::mail::{Address, NameAddr};
 
-use super::case::{Status, party_of};
+use super::arriving::Arriving;
+use super::case::Status;
 use super::digest::Due;
 use super::policy::{Agent, Mailbox, Policy, ReplyAddress};
-use super::token::{CaseKey, Class, Found, PartyId, Token};
-use super::{Arrival, CaseView, Decision, Event, Keys, LogLine, Outcome, Side, View, What};
-use super::{Effect, notified, trouble};
-
-/// A mail under decision.
-#[derive(Debug, Clone, Copy)]
-pub struct Arriving<'a> {
-    /// The event.
-    pub event: &'a Event,
-    /// The mail.
-    pub arrival: &'a Arrival,
-    /// What the store knows.
-    pub view: &'a View,
-    /// The settings.
-    pub policy: &'a Policy,
-}
+use super::token::{CaseKey, Class, PartyId, Token};
+use super::who::customer;
+use super::{Decision, Event, Keys, LogLine, Outcome, Side, View, What};
+use super::{Effect, notified, standing, trouble};
 
 /// Where a mail goes, and why.
 #[derive(Debug, Clone, Default)]
@@ -59,69 +47,6 @@ impl Route {
     #[must_use]
     pub fn agent_token(&self) -> Option<Token> {
         self.token.filter(|t| t.class == Class::Agent)
-    }
-}
-
-impl Arriving<'_> {
-    /// The mailbox where the mail lay.
-    #[must_use]
-    pub fn mailbox(&self) -> Option<&Mailbox> {
-        self.policy.mailboxes.get(&self.arrival.mailbox)
-    }
-
-    /// What our server says of the author (R31).
-    #[must_use]
-    pub fn verdict(&self, login: Option<&str>) -> Verdict {
-        let mail = &self.arrival.mail;
-        match (mail.from.as_slice(), mail.author()) {
-            ([_], Some(author)) => {
-                verdict(&mail.trace, &self.policy.security.trusted_authserv_id, author.address.domain(), login)
-            }
-            _ => Verdict::None,
-        }
-    }
-
-    /// Good tokens in recipient fields, in the order of R10, and whether a forged one stood there.
-    fn address_tokens(&self) -> (Vec<Token>, bool) {
-        let mailboxes: Vec<&Mailbox> = self.policy.mailboxes.values().collect();
-        let mut tokens = Vec::new();
-        let mut forged = false;
-        for address in self.arrival.mail.recipients() {
-            match self.policy.keys.read_address(address, &mailboxes) {
-                Some(Found::Good(token)) if !tokens.contains(&token) => tokens.push(token),
-                Some(Found::Forged) => forged = true,
-                _ => {}
-            }
-        }
-        (tokens, forged)
-    }
-
-    /// Good tokens in the ids that this mail answers, nearest first.
-    fn id_tokens(&self) -> Vec<Token> {
-        ancestors(&self.arrival.mail)
-            .iter()
-            .filter_map(|id| match self.policy.keys.read_message_id(id) {
-                Some(Found::Good(token)) => Some(token),
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn is_plain(&self) -> bool {
-        self.mailbox().is_some_and(|m| m.reply_address == ReplyAddress::Plain)
-    }
-
-    /// Composed anew: no id of ours, no words of ours quoted (R11).
-    fn is_fresh(&self) -> bool {
-        let answers_ours = ancestors(&self.arrival.mail).iter().any(|id| {
-            matches!(self.policy.keys.read_message_id(id), Some(Found::Good(_)))
-                || self.view.known_ids.iter().any(|k| k.id == *id)
-        });
-        !answers_ours && !self.arrival.reading.quotes_ours
-    }
-
-    fn author_is_party(&self, case: &CaseView) -> bool {
-        self.arrival.mail.author().is_some_and(|author| party_of(&case.parties, &author.address).is_some())
     }
 }
 
@@ -183,6 +108,10 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             }
             // budgets are of what we send by ourselves; old mail causes none of it (R91)
             keys.author = customer(&arriving).map(|c| c.address).filter(|_| !arrival.old);
+            if let Some(author) = arrival.mail.author() {
+                keys.passed = Some(author.address.clone());
+                keys.agents.extend(agent_by_address(policy, &author.address).map(|a| a.name.clone()));
+            }
             trouble::embedded(arrival, policy, &mut keys);
         }
         What::Submitted(submission) => {
@@ -194,12 +123,15 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
         What::Staffed(case) => {
             keys.cases.insert(*case);
         }
+        What::RotateTokens { reference } => {
+            keys.references.insert(*reference);
+        }
         What::Due(Due::Digest { mailbox }) => keys.digest = Some(mailbox.clone()),
         What::Due(Due::SpamEnds(case)) | What::Reopened(case) => {
             keys.cases.insert(*case);
         }
         What::Due(Due::Breaker) => keys.breaker = true,
-        What::OldMail { .. } => {}
+        What::OldMail { .. } | What::Welcome { .. } => {}
     }
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
     if matches!(event.what, What::Arrived(_)) {
@@ -299,7 +231,7 @@ fn by_known_id(arriving: &Arriving<'_>) -> Option<Route> {
             .iter()
             .find(|k| k.id == *id && k.mailbox == arriving.arrival.mailbox && !matches!(k.side, Side::Agent(_)))?;
         let case = arriving.view.cases.get(&hit.case)?;
-        if !arriving.author_is_party(case) {
+        if !standing::enters_without_token(arriving, case) {
             return None;
         }
         let mut route = Route {
@@ -319,7 +251,7 @@ fn by_subject_tag(arriving: &Arriving<'_>) -> Option<Route> {
             .cases
             .iter()
             .find(|(_, c)| c.case.reference == reference && c.case.mailbox == arriving.arrival.mailbox)?;
-        if !arriving.author_is_party(case) {
+        if !standing::enters_without_token(arriving, case) {
             return None;
         }
         let mut route = Route {
@@ -399,40 +331,4 @@ pub fn copy(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
 
 fn log(case: CaseKey, kind: &'static str, detail: &str) -> Effect {
     Effect::Log(case, LogLine { kind, by: "yesreply".to_owned(), rule: "R13", detail: detail.to_owned() })
-}
-
-/// The customer of a new case (R20): `None` if the mail names nobody.
-#[must_use]
-pub fn customer(arriving: &Arriving<'_>) -> Option<NameAddr> {
-    let mail = &arriving.arrival.mail;
-    let author = mail.author().or(mail.sender.as_ref())?;
-    let policy = arriving.policy;
-    let single_reply_to = match mail.reply_to.as_slice() {
-        [one] => Some(one),
-        _ => None,
-    };
-    let is_form = arriving.arrival.form || policy.forms.iter().any(|f| f.key() == author.address.key());
-    if is_form || is_our_own(policy, &author.address) || author.address.is_no_reply() {
-        let named = mail.original_from.as_ref().or(single_reply_to);
-        return Some(named.filter(|n| !is_our_own(policy, &n.address)).unwrap_or(author).clone());
-    }
-    if let Some(reply_to) = single_reply_to
-        && !is_our_own(policy, &reply_to.address)
-        && reply_to.address.organisational_domain() == author.address.organisational_domain()
-    {
-        let name = if reply_to.name.is_empty() { author.name.clone() } else { reply_to.name.clone() };
-        return Some(NameAddr { name, address: reply_to.address.clone() });
-    }
-    Some(author.clone())
-}
-
-/// The mailbox that To names first, else where the mail lay (R13).
-#[must_use]
-pub fn home<'a>(arriving: &Arriving<'a>) -> Option<&'a Mailbox> {
-    let named = arriving
-        .arrival
-        .mail
-        .recipients()
-        .find_map(|recipient| arriving.policy.mailboxes.values().find(|m| m.address.key() == recipient.key()));
-    named.or_else(|| arriving.policy.mailboxes.get(&arriving.arrival.mailbox))
 }

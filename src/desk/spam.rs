@@ -3,11 +3,12 @@
 //! Decides   whether a mail opens a case in status spam, what brings it back, and when it goes for good.
 //! Never     takes a failed verdict for spam: honest mail is forwarded by universities and aliases.
 
+use super::arriving::Arriving;
 use super::case::{Direction, Entry, Status};
 use super::outgoing::Sheet;
 use super::policy::Policy;
 use super::relay::relay_to_audience;
-use super::routing::{Arriving, Route};
+use super::routing::Route;
 use super::token::CaseKey;
 use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, View};
 

@@ -135,6 +135,25 @@ pub struct Token {
     pub party: PartyId,
 }
 
+impl Token {
+    /// The door of an agent (R23): it names the agent, and no case; no case has this key, by chance 1 in 2^64.
+    #[must_use]
+    pub fn door(agent: &str) -> Self {
+        Token { class: Class::Agent, case: CaseKey(0), party: PartyId::of_agent(agent) }
+    }
+
+    /// The token as it is minted once the tokens of its case were revoked so many times: every number is another one
+    /// then, so that the old tokens name nobody. Reports still find their mail (R63).
+    #[must_use]
+    pub fn renewed(self, generation: i64) -> Self {
+        if generation == 0 || self.class == Class::Bounce {
+            return self;
+        }
+        let parts = [&self.case.0.to_be_bytes()[..], &generation.to_be_bytes()[..], &self.party.0.to_be_bytes()[..]];
+        Token { party: PartyId::of("renewed", &parts), ..self }
+    }
+}
+
 /// What was found where a token may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {

@@ -9,14 +9,16 @@ use minijinja::context;
 
 use crate::mail::report::{Action, Report, ReportKind};
 
-use super::case::{Direction, Entry, Standing};
+use super::arriving::Arriving;
+use super::case::{Direction, Entry};
 use super::customer;
 use super::letters::Letter;
 use super::notified;
 use super::outgoing::{Sheet, ToAgent, agents_of, audience, earlier, mailbox_of};
 use super::policy::{Agent, Policy};
 use super::relay::{Shown, relay};
-use super::routing::{Arriving, Route};
+use super::routing::Route;
+use super::standing::Standing;
 use super::token::{Class, Found, PartyId};
 use super::{
     Arrival, CaseView, Decision, Delivery, Effect, EntryLink, Event, Keys, Outcome, Purpose, Undeliverable, View,

@@ -24,6 +24,10 @@ pub struct Keys {
     pub copy: Option<[u8; 32]>,
     /// Budgets of this author.
     pub author: Option<Address>,
+    /// Has mail of this address passed before (R32)?
+    pub passed: Option<Address>,
+    /// What is known of these agents' mail (R31).
+    pub agents: BTreeSet<String>,
     /// Notifications that left with these Message-IDs.
     pub notified_ids: BTreeSet<MessageId>,
     /// Deliveries of the notifications with these keys.
@@ -67,8 +71,12 @@ impl Keys {
         if self.suppressed == asked.suppressed {
             self.suppressed = None;
         }
+        self.agents.retain(|k| !asked.agents.contains(k));
         if self.author == asked.author {
             self.author = None;
+        }
+        if self.passed == asked.passed {
+            self.passed = None;
         }
         if self.digest == asked.digest {
             self.digest = None;
@@ -97,6 +105,10 @@ pub struct View {
     pub suppressed: Option<Suppressed>,
     /// What was sent lately.
     pub counts: Counts,
+    /// Mail of the author has passed before, in whatever case (R32).
+    pub author_has_passed: bool,
+    /// Agents whose mail has passed, each with what was trusted then ([`super::policy::Security::anchor`]).
+    pub agents: BTreeMap<String, String>,
     /// The number of the next case.
     pub next_reference: i64,
     /// Lines of the mailbox's next digest, oldest first.

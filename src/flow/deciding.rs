@@ -95,6 +95,8 @@ impl Deciding<'_> {
             What::Undeliverable(_) => "undeliverable",
             What::Staffed(_) => "staffed",
             What::OldMail { .. } => "old_mail",
+            What::RotateTokens { .. } => "rotate_tokens",
+            What::Welcome { .. } => "welcome",
             What::Due(due) => due.word(),
             What::Reopened(_) => "reopened",
         };

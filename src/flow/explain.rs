@@ -13,6 +13,7 @@ use crate::store::load::load;
 use crate::store::quarantine::Quarantined;
 
 use super::prepare;
+use super::signatures::Signatures;
 
 /// What would become of a mail.
 #[derive(Debug)]
@@ -50,7 +51,9 @@ pub async fn explain(store: &Store, policy: &Policy, mailbox: &str, raw: Vec<u8>
         size_bytes: 0,
         old: false,
     };
-    let prepared = prepare::one(store, policy, &row, raw).await?;
+    let signatures = Signatures::of(policy);
+    let desk = prepare::Desk { store, policy, signatures: signatures.as_ref() };
+    let prepared = prepare::one(desk, &row, raw).await?;
     let raw = prepared.raw();
     let event = prepared.event.map_err(|broken| anyhow::anyhow!("{}", broken.reason))?;
     let decision = decision(store, policy, &event).await?;

@@ -72,7 +72,7 @@ async fn run(flow: Arc<Flow>, mut waiting: mpsc::Receiver<IntakeBatch>) -> anyho
     let mut committing: Option<Committed> = None;
     while let Some(batch) = waiting.recv().await {
         let (mails, progress) = batch.split();
-        let prepared = prepare::batch(&flow.store, &flow.policy, &progress, mails).await?;
+        let prepared = prepare::batch(flow.desk(), &progress, mails).await?;
         if let Some(earlier) = committing.take() {
             flow.taken_in(earlier).await?;
         }

@@ -19,6 +19,7 @@ use crate::failpoint;
 use crate::mail::references::{ancestors, is_forward, without_external};
 use crate::mail::render::{Part, encode_blob};
 use crate::mail::reply::{Known, Reading, read_agent, read_customer};
+use crate::mail::verdict::Opinion;
 use crate::mail::{Attachment, Incoming, forward, html, read};
 use crate::store::Store;
 use crate::store::load::{KnownTexts, known_texts};
@@ -26,10 +27,23 @@ use crate::store::pending::Blob;
 use crate::store::quarantine::Quarantined;
 use crate::store::types::{Content, FetchedMail, Progress};
 
+use super::signatures::Signatures;
+
 /// Octets that are parsed in one blocking piece of work.
 const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Agents through whose hands a mail goes before it comes to the desk.
 const FORWARDS_MAX: usize = 4;
+
+/// With what a mail is prepared.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'a> {
+    /// The store, for the texts of cases.
+    pub store: &'a Store,
+    /// The settings.
+    pub policy: &'a Policy,
+    /// Looks at signatures, where that is wanted.
+    pub signatures: Option<&'a Arc<Signatures>>,
+}
 
 /// An event, ready for the transaction.
 #[derive(Debug)]
@@ -110,12 +124,7 @@ struct Piece {
 ///
 /// # Errors
 /// The store's, when texts of cases are looked up.
-pub async fn batch(
-    store: &Store,
-    policy: &Policy,
-    progress: &Progress,
-    mails: Vec<FetchedMail>,
-) -> anyhow::Result<Vec<Prepared>> {
+pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>) -> anyhow::Result<Vec<Prepared>> {
     let cursor = &progress.cursor;
     let now = clock::now_ms();
     let mut pieces = Vec::new();
@@ -143,14 +152,14 @@ pub async fn batch(
             },
         });
     }
-    all(store, policy, pieces).await
+    all(desk, pieces).await
 }
 
 /// Prepares a quarantined mail.
 ///
 /// # Errors
 /// As [`batch`].
-pub async fn one(store: &Store, policy: &Policy, row: &Quarantined, raw: Vec<u8>) -> anyhow::Result<Prepared> {
+pub async fn one(desk: Desk<'_>, row: &Quarantined, raw: Vec<u8>) -> anyhow::Result<Prepared> {
     let piece = Piece {
         id: row.event_id.clone(),
         mailbox: row.mailbox.clone(),
@@ -163,10 +172,10 @@ pub async fn one(store: &Store, policy: &Policy, row: &Quarantined, raw: Vec<u8>
         junk: false,
         old_before_ms: i64::MIN,
     };
-    all(store, policy, vec![piece]).await?.pop().context("a mail went missing while it was read")
+    all(desk, vec![piece]).await?.pop().context("a mail went missing while it was read")
 }
 
-async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Result<Vec<Prepared>> {
+async fn all(desk: Desk<'_>, pieces: Vec<Piece>) -> anyhow::Result<Vec<Prepared>> {
     let mut prepared = Vec::with_capacity(pieces.len());
     let mut pieces = pieces.into_iter().peekable();
     while pieces.peek().is_some() {
@@ -181,15 +190,16 @@ async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Resu
         let read = tokio::task::spawn_blocking(move || group.into_iter().map(read_piece).collect::<Vec<_>>())
             .await
             .context("reading mail")?;
+        let opinions = opinions(desk, &read).await;
         let mut with_texts = Vec::with_capacity(read.len());
-        for (piece, mail) in read {
+        for ((piece, mail), checked) in read.into_iter().zip(opinions) {
             let background = match &mail {
-                Ok(mail) => background(store, policy, mail).await?,
+                Ok(mail) => Background { checked, ..background(desk.store, desk.policy, mail).await? },
                 Err(_) => Background::default(),
             };
             with_texts.push((piece, mail, background));
         }
-        let habits = Habits { banners: policy.banner.clone(), prefixes: policy.strip_subject.clone() };
+        let habits = Habits { banners: desk.policy.banner.clone(), prefixes: desk.policy.strip_subject.clone() };
         let done = tokio::task::spawn_blocking(move || {
             with_texts
                 .into_iter()
@@ -201,6 +211,18 @@ async fn all(store: &Store, policy: &Policy, pieces: Vec<Piece>) -> anyhow::Resu
         prepared.extend(done);
     }
     Ok(prepared)
+}
+
+/// What our own look at their signatures says, where one is taken.
+async fn opinions(desk: Desk<'_>, read: &[(Piece, Result<Incoming, String>)]) -> Vec<Option<Opinion>> {
+    let Some(signatures) = desk.signatures else {
+        return vec![None; read.len()];
+    };
+    let mails = read.iter().map(|(piece, mail)| match mail {
+        Ok(mail) if !piece.headers_only => Some((piece.raw.clone(), mail.clone())),
+        _ => None,
+    });
+    signatures.look_at(mails.collect()).await
 }
 
 fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
@@ -238,6 +260,8 @@ struct Background {
     texts: KnownTexts,
     /// An agent may have written it.
     of_agent: bool,
+    /// What our own look at its signatures says.
+    checked: Option<Opinion>,
 }
 
 async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::Result<Background> {
@@ -256,11 +280,11 @@ async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::
         || mail.from.iter().any(|from| agent_by_address(policy, &from.address).is_some());
     let cases: BTreeSet<CaseKey> = tokens.iter().map(|t| t.case).collect();
     if cases.is_empty() && ids.is_empty() {
-        return Ok(Background { texts: KnownTexts::default(), of_agent });
+        return Ok(Background { of_agent, ..Background::default() });
     }
     let mut reader = store.reader().acquire().await.context("read the texts of a case")?;
     let texts = known_texts(&mut reader, &cases, &ids).await.context("read the texts of a case")?;
-    Ok(Background { texts, of_agent })
+    Ok(Background { texts, of_agent, checked: None })
 }
 
 fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background, habits: &Habits) -> Prepared {
@@ -340,6 +364,7 @@ fn arrival(
         context: Vec::new(),
         form: false,
         headers_only: piece.headers_only,
+        checked: background.checked.clone(),
         forward,
         junk: piece.junk,
         mail,

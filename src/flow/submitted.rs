@@ -241,8 +241,7 @@ impl Flow {
             size_bytes: 0,
             old: false,
         };
-        let mut prepared =
-            prepare::one(self.store(), self.policy(), &row, delivered(opened, recipient, &transaction)).await?;
+        let mut prepared = prepare::one(self.desk(), &row, delivered(opened, recipient, &transaction)).await?;
         if let (Ok(Event { what: What::Arrived(arrival), .. }), Some(_)) = (&mut prepared.event, from_application) {
             let yes = |value: Option<String>| value.is_some_and(|v| v.trim().eq_ignore_ascii_case("yes"));
             arrival.form = true;

@@ -100,7 +100,7 @@ pub struct Incoming {
     pub attachments: Vec<Attachment>,
     /// Parsed delivery status, feedback or disposition report.
     pub report: Option<report::Report>,
-    /// Raw values of Authentication-Results, X-MS-Exchange-Organization-AuthAs and Received fields, top first.
+    /// Raw values of Received, Authentication-Results, X-MS-Exchange-Organization-AuthAs and ARC fields, top first.
     pub trace: Vec<verdict::TraceField>,
     /// Tokens in X-Auto-Response-Suppress, lower case.
     pub suppress: Vec<String>,

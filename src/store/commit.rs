@@ -3,7 +3,7 @@
 use sqlx::AnyConnection;
 
 use crate::desk::case::{Direction, Entry, Status};
-use crate::desk::token::{CaseKey, PartyId};
+use crate::desk::token::CaseKey;
 use crate::desk::{Decision, Dispatch, Effect, EntryLink, LogLine, Purpose, Side};
 use crate::mail::html;
 use crate::mail::render::{Draft, render};
@@ -11,6 +11,7 @@ use crate::mail::render::{Draft, render};
 use super::agenda;
 use super::notifications;
 use super::pending::{EntryRef, Pending};
+use super::people;
 
 /// What the edges are to be told after the commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,7 +50,18 @@ pub async fn commit(
         match effect {
             Effect::Open(case) => commit.pending.open(case),
             Effect::AddParty(case, party) => commit.pending.add_party(*case, party),
-            Effect::PartyPassed(case, party) => commit.party_passed(*case, *party).await?,
+            Effect::PartyPassed(..)
+            | Effect::Copied(..)
+            | Effect::Replaced(..)
+            | Effect::SetCustomer(..)
+            | Effect::Settled(..)
+            | Effect::SetHeld(..)
+            | Effect::Renewed(_)
+            | Effect::Welcomed(_)
+            | Effect::AgentHeard { .. } => {
+                commit.pending.flush(commit.connection).await?;
+                people::change(commit.connection, at_ms, effect).await?;
+            }
             Effect::Append(case, entry) => {
                 let id = commit.append(*case, entry).await?;
                 told.first_entry = told.first_entry.or(Some(id));
@@ -85,18 +97,6 @@ pub async fn commit(
 }
 
 impl Commit<'_> {
-    async fn party_passed(&mut self, case: CaseKey, party: PartyId) -> sqlx::Result<()> {
-        if self.pending.holds(case) {
-            self.pending.flush(self.connection).await?;
-        }
-        sqlx::query("UPDATE parties SET has_passed = 1 WHERE case_key = $1 AND party = $2")
-            .bind(case.to_i64())
-            .bind(i64::from(party.0))
-            .execute(&mut *self.connection)
-            .await?;
-        Ok(())
-    }
-
     async fn append(&mut self, case: CaseKey, entry: &Entry) -> sqlx::Result<EntryRef> {
         let (id, counted) = self.pending.append(self.event_id, case, entry, self.at_ms);
         if !counted {

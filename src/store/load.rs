@@ -8,7 +8,7 @@ use crate::desk::token::CaseKey;
 use crate::desk::{CaseView, Keys, KnownId, Purpose, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{agenda, budgets, notifications, rows};
+use super::{agenda, budgets, notifications, people, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -64,6 +64,16 @@ pub async fn load(
     if let Some(author) = &keys.author {
         view.asked.author = Some(author.clone());
         view.counts = budgets::of(connection, &[author], policy, at_ms).await?.pop().unwrap_or_default();
+    }
+    if let Some(author) = &keys.passed {
+        view.asked.passed = Some(author.clone());
+        view.author_has_passed = !people::have_passed(connection, &[author.key()]).await?.is_empty();
+    }
+    for agent in &keys.agents {
+        view.asked.agents.insert(agent.clone());
+        if let Some(by) = people::proven_by(connection, agent).await? {
+            view.agents.insert(agent.clone(), by);
+        }
     }
     if let Some(mailbox) = &keys.digest {
         view.asked.digest = Some(mailbox.clone());
@@ -145,7 +155,7 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View, at_
     let mut entries: Vec<_> = sqlx::query(
         "SELECT id, direction, author, author_name, standing, party, sender, recipients, copies, subject, message_id,
                 ancestors, at, text, html, substr(body, 1, 65536) AS body, parts, thread_topic, thread_index, silent,
-                substr(relay_text, 1, 65536) AS relay_text
+                substr(relay_text, 1, 65536) AS relay_text, held, answers, holder
          FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(key.to_i64())

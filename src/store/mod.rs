@@ -15,6 +15,7 @@ pub mod load;
 pub mod notifications;
 pub mod outbox;
 pub mod pending;
+pub mod people;
 pub mod quarantine;
 pub mod rows;
 pub mod search;

@@ -27,15 +27,16 @@ const CASES: Insert = Insert {
     tail: "",
 };
 const PARTIES: Insert = Insert {
-    into: "parties (case_key, party, address, name, has_passed)",
-    row: "($1, $2, $3, $4, $5)",
+    into: "parties (case_key, party, address, address_key, name, has_passed)",
+    row: "($1, $2, $3, $4, $5, $6)",
     tail: " ON CONFLICT (case_key, party) DO NOTHING",
 };
 const ENTRIES: Insert = Insert {
     into: "entries (case_key, event_id, direction, author, author_name, standing, party, sender, recipients, copies,
                     subject, message_id, ancestors, at, text, html, body, parts, thread_topic, thread_index, silent,
-                    relay_text)",
-    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+                    relay_text, held, answers, holder)",
+    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+           $24, $25)",
     tail: " RETURNING id",
 };
 const WORDS_SQLITE: Insert = Insert { into: "entry_words (rowid, words)", row: "($1, $2)", tail: "" };
@@ -156,6 +157,7 @@ impl Pending {
             Value::Number(case.to_i64()),
             Value::Number(i64::from(party.id.0)),
             Value::Text(party.person.address.to_string()),
+            Value::Text(party.person.address.key()),
             Value::Text(party.person.name.clone()),
             Value::Number(i64::from(party.has_passed)),
         ]);
@@ -382,5 +384,8 @@ fn entry_row(new: NewEntry) -> Row {
         Value::MaybeText(new.entry.thread_index),
         Value::Number(i64::from(new.entry.silent)),
         Value::Text(new.entry.relay_text),
+        Value::Text(new.entry.held.word().to_owned()),
+        Value::MaybeNumber(new.entry.answers),
+        Value::Number(i64::from(new.entry.holder.0)),
     ]
 }

@@ -3,7 +3,8 @@
 use sqlx::any::AnyRow;
 use sqlx::{Row, error::BoxDynError};
 
-use crate::desk::case::{Case, Direction, Entry, Party, Standing, Status};
+use crate::desk::case::{Case, Direction, Entry, Held, Party, Status};
+use crate::desk::standing::Standing;
 use crate::desk::token::{CaseKey, PartyId};
 use crate::desk::{Delivery, KnownId, Purpose, Side};
 use crate::mail::render::Part;
@@ -73,6 +74,7 @@ pub fn case(row: &AnyRow) -> sqlx::Result<Case> {
         successor: maybe_number(row, "successor")?.map(CaseKey::from_i64),
         context: serde_json::from_str(&text(row, "context")?).map_err(|e| bad("context", e))?,
         old: number(row, "old")? != 0,
+        generation: number(row, "generation")?,
     })
 }
 
@@ -82,6 +84,8 @@ pub fn party(row: &AnyRow) -> sqlx::Result<Party> {
         id: PartyId(small(row, "party")?),
         person: NameAddr { name: text(row, "name")?, address: address(row, "address")? },
         has_passed: number(row, "has_passed")? != 0,
+        copied: number(row, "copied")? != 0,
+        replaced_by: maybe_number(row, "replaced_by")?.and_then(|n| u32::try_from(n).ok()).map(PartyId),
     })
 }
 
@@ -89,6 +93,7 @@ pub fn party(row: &AnyRow) -> sqlx::Result<Party> {
 pub fn entry(row: &AnyRow) -> sqlx::Result<(i64, Entry)> {
     let direction = text(row, "direction")?;
     let standing = text(row, "standing")?;
+    let held = text(row, "held")?;
     let ids: Vec<String> = list(row, "ancestors")?;
     let entry = Entry {
         direction: Direction::from_word(&direction).ok_or_else(|| bad("direction", direction))?,
@@ -111,6 +116,9 @@ pub fn entry(row: &AnyRow) -> sqlx::Result<(i64, Entry)> {
         thread_index: maybe_text(row, "thread_index")?,
         silent: number(row, "silent")? != 0,
         relay_text: text(row, "relay_text")?,
+        held: Held::from_word(&held).ok_or_else(|| bad("held", held))?,
+        answers: maybe_number(row, "answers")?,
+        holder: PartyId(small(row, "holder")?),
     };
     Ok((number(row, "id")?, entry))
 }

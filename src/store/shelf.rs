@@ -27,6 +27,8 @@ pub struct Shelf {
     ids: BTreeMap<MessageId, Vec<KnownId>>,
     copies: BTreeMap<[u8; 32], Vec<StoredCopy>>,
     counts: BTreeMap<Address, Counts>,
+    /// Has mail of this address passed before? By the form in which addresses compare.
+    passed: BTreeMap<String, bool>,
     next_reference: Option<i64>,
 }
 
@@ -50,6 +52,8 @@ impl Shelf {
         shelf.stored_copies(connection, &hashes.into_iter().collect::<Vec<_>>()).await?;
         let authors: BTreeSet<&Address> = keys.iter().filter_map(|k| k.author.as_ref()).collect();
         shelf.budgets(connection, &authors.into_iter().collect::<Vec<_>>(), policy, at_ms).await?;
+        let passed: BTreeSet<String> = keys.iter().filter_map(|k| k.passed.as_ref()).map(Address::key).collect();
+        shelf.have_passed(connection, &passed.into_iter().collect::<Vec<_>>()).await?;
         if keys.iter().any(|k| k.next_reference) {
             let row = sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(connection).await?;
             shelf.next_reference = Some(rows::number(&row, "value")?);
@@ -81,6 +85,10 @@ impl Shelf {
         if let Some(counts) = keys.author.as_ref().and_then(|author| self.counts.get(author)) {
             view.asked.author = keys.author.take();
             view.counts = *counts;
+        }
+        if let Some(passed) = keys.passed.as_ref().and_then(|author| self.passed.get(&author.key())) {
+            view.asked.passed = keys.passed.take();
+            view.author_has_passed = *passed;
         }
         if let (true, Some(next)) = (keys.next_reference, self.next_reference) {
             keys.next_reference = false;
@@ -115,11 +123,17 @@ impl Shelf {
                     self.ids.remove(&dispatch.draft.message_id);
                     self.count(|author, counts| sent(dispatch, author, counts));
                 }
+                Effect::AddParty(_, party) if party.has_passed => {
+                    self.passed.insert(party.person.address.key(), true);
+                }
+                // whose it is the store knows
+                Effect::PartyPassed(..) => self.passed.retain(|_, passed| *passed),
                 Effect::Remind(_, Due::Breaker) => self.count(|_, counts| counts.breaker_is_open = true),
-                Effect::SetStatus(_, Status::New) => self.counts.clear(),
+                Effect::SetStatus(_, Status::New) | Effect::SetCustomer(..) => self.counts.clear(),
                 Effect::MergeInto(..) | Effect::Forget(_) => {
                     self.ids.clear();
                     self.copies.clear();
+                    self.passed.clear();
                     self.counts.clear();
                 }
                 _ => {}
@@ -164,6 +178,14 @@ impl Shelf {
                     found.push(copy);
                 }
             }
+        }
+        Ok(())
+    }
+
+    async fn have_passed(&mut self, connection: &mut AnyConnection, keys: &[String]) -> sqlx::Result<()> {
+        for some in keys.chunks(IN_LIST_MAX) {
+            let found = super::people::have_passed(connection, some).await?;
+            self.passed.extend(some.iter().map(|key| (key.clone(), found.contains(key))));
         }
         Ok(())
     }

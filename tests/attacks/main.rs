@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test that cannot go on fails, with the reason"
 )]
 
@@ -18,6 +19,7 @@ mod desk;
 #[path = "../letter/mod.rs"]
 mod letter;
 
+mod authors;
 mod content;
 mod identity;
 mod injection;

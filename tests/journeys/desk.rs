@@ -70,6 +70,11 @@ impl Desk {
         self.agents.push((name.to_owned(), format!("{name}@agents.{}", self.domain)));
     }
 
+    /// From the next start on.
+    pub fn without_agent(&mut self, name: &str) {
+        self.agents.retain(|(agent, _)| agent != name);
+    }
+
     /// Another database than the one it was made with.
     pub fn use_database(&mut self, url: &str) {
         self.database = url.to_owned();

@@ -26,6 +26,7 @@ mod stack;
 mod answers;
 mod applications;
 mod attacks;
+mod authors;
 #[cfg(feature = "failpoints")]
 mod bites;
 #[cfg(feature = "failpoints")]

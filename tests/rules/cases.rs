@@ -146,7 +146,9 @@ async fn r13_a_later_copy_with_a_token_wins() {
     let mut desk = Desk::new().await;
     let (_, answer) = answered(&mut desk, "Parcel").await;
     let bytes = |delivered: &str| {
-        let draft = Draft::new("support@shop.example", "again", "The same words.");
+        // the clock must not tick between the two copies
+        let draft = Draft::new("support@shop.example", "again", "The same words.")
+            .field("Date", "Mon, 23 Nov 2026 10:00:00 +0000");
         format!("Delivered-To: {delivered}\r\n{}", draft.bytes(JANE, "copy@writer.example"))
     };
     desk.arrives("support", bytes("support@shop.example").as_bytes()).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use yesreply::config::Config;
+use yesreply::desk::{Event, What};
 use yesreply::flow::Flow;
 use yesreply::flow::explain::{Explained, explain};
 use yesreply::store::Store;
@@ -61,8 +62,13 @@ impl Desk {
         Desk::with("").await
     }
 
-    /// A desk whose provider writes Authentication-Results.
+    /// A desk whose provider writes Authentication-Results, and where agents must pass from the first.
     pub async fn trusting() -> Self {
+        Desk::with("[security]\ntrusted_authserv_id = [\"mx.shop.example\"]\nrequire_auth = \"agents\"\n").await
+    }
+
+    /// The same, where an agent must pass once a mail of theirs has.
+    pub async fn learning() -> Self {
         Desk::with("[security]\ntrusted_authserv_id = [\"mx.shop.example\"]\n").await
     }
 
@@ -157,6 +163,27 @@ impl Desk {
         let mut desk = Desk::open(self.folder, &CONFIG.replace(from, to)).await;
         desk.uid = self.uid;
         desk
+    }
+
+    /// The same store, trusting, and Anna is no agent any more.
+    pub async fn without_anna(self) -> Self {
+        let anna = "[agent.anna]\nname = \"Anna\"\naddress = \"anna@agents.example\"\n";
+        let security = "[security]\ntrusted_authserv_id = [\"mx.shop.example\"]\nrequire_auth = \"agents\"\n";
+        self.reconfigured(anna, security).await
+    }
+
+    /// An operator orders something; the outcome.
+    async fn ordered(&self, what: What) -> String {
+        let event = Event { id: format!("cli/{}", unique()), at_ms: yesreply::clock::now_ms(), what };
+        self.flow.handle(vec![event]).await.expect("an order").remove(0).outcome
+    }
+
+    pub async fn welcomes(&self, agent: &str) -> String {
+        self.ordered(What::Welcome { agent: agent.to_owned() }).await
+    }
+
+    pub async fn rotates(&self, reference: i64) -> String {
+        self.ordered(What::RotateTokens { reference }).await
     }
 
     /// The same store with agents.

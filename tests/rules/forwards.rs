@@ -242,6 +242,25 @@ async fn r23_orders_above_a_forward() {
     let sent = desk.sends().await;
     let told = to(&sent, "anna@agents.example");
     assert!(told.iter().any(|l| l.text().contains("#assign is not carried out")), "{told:?}");
+    for (order, objection) in [("#send", "no words that could be sent"), ("#cc bob@agents.example", "private address")]
+    {
+        let mut desk = Desk::new().await;
+        desk.gets(ANNA, &forward(&format!("{order}\nPlease."))).await;
+        let case = desk.case().await;
+        assert_eq!(customer(&case), jane(), "{order}");
+        assert!(!format!("{:?}", case.log).contains("participant"), "{order}");
+        let sent = desk.sends().await;
+        let told = to(&sent, "anna@agents.example");
+        assert!(told.iter().any(|l| l.text().contains(objection)), "{order}: {told:?}");
+    }
+    let mut desk = Desk::new().await;
+    desk.gets(ANNA, &forward("#cc max@customer.example\nHe pays.")).await;
+    let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
+    desk.gets(ANNA, &relay.reply("A new one is on its way.")).await;
+    let sent = desk.sends().await;
+    for address in ["jane@customer.example", "max@customer.example"] {
+        assert_eq!(one_to(&sent, address).field("Cc"), "max@customer.example", "{address}");
+    }
 }
 
 #[tokio::test]

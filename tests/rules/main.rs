@@ -24,6 +24,7 @@ mod letter;
 mod addresses;
 mod agents;
 mod attacks;
+mod authors;
 mod automatic;
 #[cfg(feature = "failpoints")]
 mod bites;
@@ -33,5 +34,6 @@ mod forwards;
 mod keeping;
 mod notifications;
 mod reports;
+mod signatures;
 mod spam;
 mod threads;

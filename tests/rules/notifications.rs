@@ -323,6 +323,21 @@ async fn r20_r51_a_forms_mail_is_its_visitors_and_echoed_only_if_vouched_for() {
 }
 
 #[tokio::test]
+async fn r32_a_form_in_the_name_of_one_who_used_to_pass_is_believed_only_if_vouched_for() {
+    for (vouched, believed) in [("", false), ("X-Yesreply-Verified: yes\n", true)] {
+        let mut desk = Desk::with(&format!("[security]\ntrusted_authserv_id = [\"mx.shop.example\"]\n{SHOP}")).await;
+        desk.gets_passed(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+        desk.sends().await;
+        let mail =
+            format!("{vouched}{}", FORM.replace("noreply@shop.example", JANE).replace("Reply-To: VISITOR\n", ""));
+        let sent = desk.hands(&["support@shop.example"], &mail).await;
+        let relay = one_to(&sent, "anna@agents.example");
+        assert_eq!(relay.text().contains("used to pass"), !believed, "{}", relay.text());
+        assert_eq!(relay.text().contains("#accept"), !believed, "{}", relay.text());
+    }
+}
+
+#[tokio::test]
 async fn r70_an_application_writes_only_as_itself() {
     let desk = Desk::with(&format!("{SHOP}from = [\"@shop.example\"]\n")).await;
     let mail = ORDER.replace("noreply@shop.example>", "noreply@bank.example>");

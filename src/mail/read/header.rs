@@ -158,6 +158,8 @@ pub fn trace(fields: &Fields) -> Vec<TraceField> {
             "received" => Some(TraceField::Received(value.clone())),
             "authentication-results" => Some(TraceField::AuthenticationResults(value.clone())),
             "x-ms-exchange-organization-authas" => Some(TraceField::AuthAs(value.clone())),
+            "arc-seal" => Some(TraceField::ArcSeal(value.clone())),
+            "arc-authentication-results" => Some(TraceField::ArcResults(value.clone())),
             _ => None,
         })
         .collect()
