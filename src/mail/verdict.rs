@@ -299,7 +299,7 @@ fn matches(id: &str, trusted: &str) -> bool {
 }
 
 /// A Received line that our provider wrote: its `by` host belongs to the organisation of a trusted server, or it hands
-/// the mail on within one (no `from` host).
+/// the mail on within one (no `from` host, or a trusted server delivers it by LMTP, RFC 2033, to a host of any name).
 fn is_ours(received: &str, trusted: &[String]) -> bool {
     let tokens = tokens(received);
     let after = |word: &str| {
@@ -308,11 +308,12 @@ fn is_ours(received: &str, trusted: &[String]) -> bool {
     if after("from").is_none() {
         return true;
     }
-    let Some(host) = after("by") else {
-        return false;
+    let is_trusted = |host: &String| {
+        let host_of = organisation(host);
+        trusted.iter().any(|t| organisation(t.strip_prefix("*.").unwrap_or(t)) == host_of)
     };
-    let host_of = organisation(host);
-    trusted.iter().any(|t| organisation(t.strip_prefix("*.").unwrap_or(t)) == host_of)
+    let by_lmtp = after("with").is_some_and(|with| with.to_ascii_uppercase().starts_with("LMTP"));
+    after("by").is_some_and(is_trusted) || (by_lmtp && after("from").is_some_and(is_trusted))
 }
 
 /// Words and semicolons; comments are dropped, quoted strings are one word, `a = b` is `a=b`.

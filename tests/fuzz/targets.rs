@@ -303,7 +303,10 @@ pub fn render(data: &[u8]) {
     assert_eq!(mail.from.len(), 1, "authors: {:?}", mail.from);
     assert_eq!(mail.to.len(), 1, "recipients: {:?}", mail.to);
     assert_eq!(mail.attachments.len(), 1, "attachments");
-    assert_eq!(bare(&mail.text), bare(&text::body(&words)), "the words changed");
+    // a mail without words in its text part is read from its HTML
+    if !bare(&text::body(&words)).is_empty() {
+        assert_eq!(bare(&mail.text), bare(&text::body(&words)), "the words changed");
+    }
 }
 
 /// What is an address is one again when it is written, and is the same; so is an id.
