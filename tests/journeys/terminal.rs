@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::desk::Desk;
-use crate::people::unique;
+use crate::people::{Person, unique};
 
 /// A terminal with a program in it.
 struct Terminal {
@@ -55,6 +55,28 @@ impl Drop for Terminal {
     }
 }
 
+/// Where neomutt finds Anna's mailbox, and what else it is told.
+fn neomutt_home(desk: &Desk, anna: &Person, settings: &str) -> tempfile::TempDir {
+    let home = tempfile::tempdir().expect("a home");
+    let (imap, smtp, address) = (desk.host.port("imap"), desk.host.port("smtp"), &anna.address);
+    let rc = format!(
+        "set realname=\"Anna Agentson\"\nset from=\"{address}\"\nset folder=\"imap://127.0.0.1:{imap}/\"\nset spoolfile=\"+INBOX\"\n\
+         set imap_user=\"{address}\"\nset imap_pass=\"secret\"\nset ssl_force_tls=no\nset ssl_starttls=no\n\
+         set smtp_url=\"smtp://127.0.0.1:{smtp}/\"\nset editor=\"{home}/editor\"\nset record=\"\"\nset move=no\nset confirmappend=no\n\
+         set header_cache=\"\"\nset include=yes\nset reply_to=yes\nset fast_reply=yes\nset abort_unmodified=no\nset wait_key=no\nset user_agent=yes\nset hostname=\"anna-laptop.internal\"\n{settings}",
+        home = home.path().display()
+    );
+    std::fs::write(home.path().join("rc"), rc).expect("write rc");
+    home
+}
+
+/// An editor that is this script.
+fn editor(home: &std::path::Path, script: &str) {
+    let path = home.join("editor");
+    std::fs::write(&path, script).expect("write editor");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode 755");
+}
+
 #[test]
 fn an_agent_answers_in_neomutt() {
     let Some(mut desk) = Desk::new("neomutt") else { return };
@@ -63,24 +85,13 @@ fn an_agent_answers_in_neomutt() {
     jane.writes(&desk.address(), "Where is my parcel?", "It was due on Monday.");
     anna.gets("It was due on Monday.");
 
-    let home = tempfile::tempdir().expect("a home");
-    let (imap, smtp, address) = (desk.host.port("imap"), desk.host.port("smtp"), &anna.address);
-    let rc = format!(
-        "set realname=\"Anna Agentson\"\nset from=\"{address}\"\nset folder=\"imap://127.0.0.1:{imap}/\"\nset spoolfile=\"+INBOX\"\n\
-         set imap_user=\"{address}\"\nset imap_pass=\"secret\"\nset ssl_force_tls=no\nset ssl_starttls=no\n\
-         set smtp_url=\"smtp://127.0.0.1:{smtp}/\"\nset editor=\"{home}/editor\"\nset record=\"\"\nset move=no\nset confirmappend=no\n\
-         set header_cache=\"\"\nset include=yes\nset reply_to=yes\nset fast_reply=yes\nset abort_unmodified=no\nset wait_key=no\nset user_agent=yes\nset hostname=\"anna-laptop.internal\"\n",
-        home = home.path().display()
-    );
-    std::fs::write(home.path().join("rc"), rc).expect("write rc");
+    let address = &anna.address;
+    let home = neomutt_home(&desk, &anna, "");
     // an editor that puts the answer above the quote and leaves the rest as it is
-    std::fs::write(
-        home.path().join("editor"),
+    editor(
+        home.path(),
         "#!/bin/sh\nsed -i '1,/^$/b; 0,/^On .* wrote:/s//It comes tomorrow, says neomutt.\\n\\n&/' \"$1\"\ngrep -q 'says neomutt' \"$1\" || printf 'It comes tomorrow, says neomutt.\\n\\n%s' \"$(cat \"$1\")\" > \"$1\"\n",
-    )
-    .expect("write editor");
-    let done = Command::new("chmod").arg("755").arg(home.path().join("editor")).status().expect("chmod");
-    assert!(done.success());
+    );
 
     let terminal = Terminal::run(&format!("HOME={0} neomutt -n -F {0}/rc", home.path().display()));
     terminal.shows("Where is my parcel?");
@@ -106,6 +117,69 @@ fn an_agent_answers_in_neomutt() {
     }
     desk.quiet();
     assert_eq!(desk.case("1001")["owner"], "anna");
+}
+
+/// Jane has written to Anna herself; Anna forwards it to the desk, in the text and as an attachment (R23).
+fn forwarded_in_neomutt(story: &str, settings: &str) {
+    let Some(mut desk) = Desk::new(story) else { return };
+    desk.start();
+    let (jane, anna, bob) = (desk.customer("Jane"), desk.agent("anna"), desk.agent("bob"));
+    let first = jane.writes(&anna.address, "Lamp broken", "It came in two pieces.");
+    anna.gets("It came in two pieces.");
+    let home = neomutt_home(&desk, &anna, settings);
+    // the note goes above what neomutt has put there
+    editor(
+        home.path(),
+        "#!/bin/sh\n{ printf 'Who takes this one?\\n\\n'; cat \"$1\"; } > \"$1.new\" && mv \"$1.new\" \"$1\"\n",
+    );
+    let terminal = Terminal::run(&format!("HOME={0} neomutt -n -F {0}/rc", home.path().display()));
+    terminal.shows("Lamp broken");
+    terminal.types(&["f"]);
+    terminal.shows("To:");
+    terminal.types(&[&desk.address(), "Enter"]);
+    terminal.shows("Security:");
+    terminal.types(&["y"]);
+
+    let relay = bob.gets("It came in two pieces.");
+    let text = relay.text();
+    for words in [format!("Your reply goes to Jane <{}>", jane.address), "Who takes this one?".to_owned()] {
+        assert!(text.contains(&words), "no {words:?} in {text}");
+    }
+    desk.quiet();
+    let case = desk.case("1001");
+    assert_eq!(
+        (case["customer"].as_str(), case["subject"].as_str()),
+        (Some(jane.address.as_str()), Some("Lamp broken"))
+    );
+    let messages = case["messages"].as_array().expect("messages");
+    let shown: Vec<(&str, &str)> = messages
+        .iter()
+        .map(|m| (m["direction"].as_str().unwrap_or_default(), m["text"].as_str().unwrap_or_default().trim()))
+        .collect();
+    assert_eq!(shown, [("inbound", "It came in two pieces."), ("note", "Who takes this one?")]);
+    assert!(jane.mailbox().is_empty(), "a forward is not acknowledged");
+
+    bob.sends(&relay.reply("A new one is on its way."));
+    let answer = jane.gets("A new one is on its way.");
+    assert_eq!(answer.subject(), "Re: Lamp broken");
+    if settings.contains("mime_forward=yes") {
+        assert_eq!(answer.field("In-Reply-To"), first, "the answer stands in the thread of Jane's own mail");
+    }
+    for secret in [anna.address.as_str(), "Agentson", "Who takes", "anna-laptop", "orwarded"] {
+        assert!(!answer.everything().contains(secret), "the customer's mail holds {secret}:\n{answer:?}");
+    }
+    jane.sends(&answer.reply("Thank you."));
+    bob.gets("Thank you.");
+}
+
+#[test]
+fn an_agent_forwards_in_neomutt() {
+    forwarded_in_neomutt("forward", "set mime_forward=no\n");
+}
+
+#[test]
+fn an_agent_forwards_in_neomutt_as_an_attachment() {
+    forwarded_in_neomutt("forward_attached", "set mime_forward=yes\n");
 }
 
 #[test]
