@@ -4,4 +4,4 @@
 #[path = "../../tests/fuzz/targets.rs"]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::read(data));
+libfuzzer_sys::fuzz_target!(init: targets::expect_panics_of_the_parser(), |data: &[u8]| targets::read(data));

@@ -11,7 +11,7 @@ mod vocabulary;
 use super::html::{self, HtmlBody};
 use super::reply;
 use super::reply::lines::{Class, Line};
-use super::{Attachment, Incoming, NameAddr, Nature, read, references};
+use super::{Attachment, Incoming, Nature, read, references};
 use crate::limits::REPLY_CHARS_MAX;
 
 use block::Block;
@@ -119,7 +119,13 @@ fn announced(lines: &[Line], separator: usize) -> Option<Block> {
     let next = (after..lines.len())
         .filter(|i| lines.get(*i).is_some_and(|l| !l.text.trim().is_empty()))
         .take(SEPARATOR_GAP_LINES)
-        .find_map(|i| block::read(lines, i).filter(|b| b.from.is_some()));
+        .find_map(|i| {
+            let labels = block::read(lines, i).filter(|b| b.from.is_some());
+            match labels {
+                Some(block) if lines.get(block.end).is_none_or(|l| l.text.trim().is_empty()) => Some(block),
+                other => block::header(lines, i).or(other),
+            }
+        });
     next.or_else(|| {
         let line = lines.get(separator)?;
         let from = block::named_in_separator(&line.text)?;
@@ -192,17 +198,34 @@ fn inline(mail: &Incoming, body: &Body, frame: &Frame) -> Forward {
         Some(subject) => subject.to_owned(),
         None => references::without_forward_prefixes(&mail.subject).to_owned(),
     };
+    let known = frame.block.header.as_deref().cloned();
+    let (to, cc) = match &known {
+        Some(head) => (head.to.clone(), head.cc.clone()),
+        None => (block::people(&frame.block.to), block::people(&frame.block.copy)),
+    };
     let original = Incoming {
         from: frame.block.author().into_iter().collect(),
-        to: block::people(&frame.block.to),
-        cc: block::people(&frame.block.copy),
+        to,
+        cc,
         subject: super::text::header(&subject),
         text: text(frame.start..frame.end, frame.depth),
         html,
         attachments: mail.attachments.clone(),
-        ..nobodys(mail)
+        ..vouched(known.unwrap_or_else(|| nobodys(mail)))
     };
     Forward { note: words.join("\n\n"), attachment: None, original }
+}
+
+/// What a forwarded header says of itself is no verdict, no mark of spam and no recipient of ours.
+fn vouched(head: Incoming) -> Incoming {
+    Incoming {
+        trace: Vec::new(),
+        spam: false,
+        delivered_to: Vec::new(),
+        nature: Nature::Personal,
+        report: None,
+        ..head
+    }
 }
 
 /// A mail of which nothing is known but that it lay in this one.
@@ -249,10 +272,8 @@ fn own_words(text: &str) -> String {
 fn attached(mail: &Incoming, body: &Body) -> Option<Forward> {
     let (index, part) = mail.attachments.iter().enumerate().find(|(_, a)| is_message(a))?;
     let inner = read::read(&part.content);
-    let author: Option<&NameAddr> = inner.author();
-    author?;
-    // what a server wrote into it is no word of ours: nothing of it is a verdict or a mark of spam
-    let original = Incoming { trace: Vec::new(), spam: false, delivered_to: Vec::new(), ..inner };
+    inner.author()?;
+    let original = vouched(inner);
     let words: Vec<String> = body.lines.iter().map(|l| html::quoted(&l.text, l.depth)).collect();
     Some(Forward { note: own_words(&words.join("\n")), attachment: Some(index), original })
 }

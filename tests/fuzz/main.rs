@@ -185,6 +185,7 @@ fn nothing_that_chance_makes_of_the_seeds_breaks_a_target() {
     let seed = setting("YESREPLY_FUZZ_SEED").unwrap_or(SEED);
     let time = Duration::from_millis(setting("YESREPLY_FUZZ_MS").unwrap_or(1_000));
     println!("YESREPLY_FUZZ_SEED={seed}");
+    targets::expect_panics_of_the_parser();
     for target in ALL {
         let seeds = seeds(target.0);
         let mut dice = Dice::new(seed, target.0);

@@ -5,13 +5,16 @@
 //!           a kind counts, and an empty line ends a block that has its author.
 
 use crate::limits::ADDRESSES_MAX;
+use crate::mail::read::read as read_mail;
 use crate::mail::reply::lines::Line;
-use crate::mail::{Address, NameAddr};
+use crate::mail::{Address, Incoming, NameAddr};
 
 use super::vocabulary::{Label, label, says_forward};
 
 /// Lines of a block at most.
 const BLOCK_LINES_MAX: usize = 40;
+/// Lines of a whole header at most.
+const HEADER_LINES_MAX: usize = 500;
 /// Characters of a label at most.
 const LABEL_CHARS_MAX: usize = 20;
 /// Octets of a separator at most.
@@ -20,7 +23,7 @@ const SEPARATOR_BYTES_MAX: usize = 400;
 const ANNOUNCEMENT_CHARS_MAX: usize = 60;
 
 /// What a block says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Block {
     /// Its first line.
     pub start: usize,
@@ -38,6 +41,8 @@ pub struct Block {
     pub copy: String,
     /// Labels beside the author's.
     pub others: usize,
+    /// The original's own header, where the client shows all of it.
+    pub header: Option<Box<Incoming>>,
 }
 
 impl Block {
@@ -137,6 +142,50 @@ pub fn read(lines: &[Line], start: usize) -> Option<Block> {
         block.end = index.saturating_add(1);
     }
     Some(block)
+}
+
+/// The whole header of the original (RFC 5322 section 2.2), as clients show it that hide nothing.
+pub fn header(lines: &[Line], start: usize) -> Option<Block> {
+    let depth = lines.get(start)?.depth;
+    let paragraph: Vec<&str> = lines
+        .iter()
+        .skip(start)
+        .take(HEADER_LINES_MAX)
+        .take_while(|l| l.depth == depth && !l.text.trim().is_empty())
+        .map(|l| l.text.as_str())
+        .collect();
+    let folded = |line: &str| line.starts_with([' ', '\t']);
+    if paragraph.first().is_none_or(|l| folded(l)) || !paragraph.iter().all(|l| folded(l) || is_field(l)) {
+        return None;
+    }
+    let whole = paragraph.join("\n");
+    let unfolded = whole.replace("\n ", " ").replace("\n\t", " ");
+    let values = |name: &str| -> Vec<&str> {
+        let fields = unfolded.split('\n').filter_map(|field| field.split_once(':'));
+        fields.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+    };
+    // twice: some of it is the original's own words
+    let (authors, subjects) = (values("from"), values("subject"));
+    let ([from], [] | [_]) = (authors.as_slice(), subjects.as_slice()) else {
+        return None;
+    };
+    let head = read_mail(format!("{whole}\n\n").as_bytes());
+    Some(Block {
+        start,
+        end: start.saturating_add(paragraph.len()),
+        from_label: "from".to_owned(),
+        from: Some((*from).to_owned()),
+        subject: Some(head.subject.clone()),
+        header: Some(Box::new(head)),
+        ..Block::default()
+    })
+}
+
+/// `Field-Name:`
+fn is_field(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(name, _)| {
+        !name.is_empty() && name.len() <= 76 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    })
 }
 
 /// Is this line the rest of the one before? It is if a label follows, or if an address is still to come.

@@ -211,6 +211,22 @@ fn r23_mutt_and_horde_name_the_author_and_say_where_it_ends() {
 }
 
 #[test]
+fn r23_a_whole_header_is_read_as_one() {
+    let head = "Return-Path: <jane@customer.example>\nReceived: from mx.customer.example ([192.0.2.1])\n\tby mx.agents.example; today\n\
+                X-Spam-Flag: YES\nFrom: Jane Doe <jane@customer.example>\nTo: anna@agents.example\nSubject: Lamp:\n broken\n\
+                Message-ID: <lamp-1@customer.example>\nReferences: <lamp-0@customer.example>\nContent-Type: text/plain";
+    let text = format!(
+        "Please look.\n\n----- Forwarded message from Jane Doe <jane@customer.example> -----\n\n{head}\n\n{BODY}\n\n----- End forwarded message -----"
+    );
+    let mail = mail("[jane@customer.example: Lamp: broken]", &text);
+    check(&mail, "Jane Doe", "Lamp: broken", "Please look.", BODY);
+    let original = forwarded(&mail).original;
+    assert_eq!(original.message_id.as_ref().map(|id| id.as_str()), Some("<lamp-1@customer.example>"));
+    assert_eq!(original.references.len(), 1);
+    assert!(!original.spam && original.trace.is_empty() && original.delivered_to.is_empty());
+}
+
+#[test]
 fn r23_how_authors_are_written() {
     for (written, name) in [
         ("Jane Doe <jane@customer.example>", "Jane Doe"),
