@@ -1,7 +1,8 @@
 //! The fuzz targets on stable Rust: the seeds, every finding ever made, then a seeded mutator for a few seconds.
 //!
 //! `YESREPLY_FUZZ_SEED=n` makes another run than the usual one, `YESREPLY_FUZZ_MS=n` sets the milliseconds for each
-//! target. An input that fails is written below the target folder of cargo; kept under `tests/data/findings/TARGET/`, it is replayed for ever.
+//! target, `YESREPLY_FUZZ_TARGET=name` chooses one. An input that fails is written below the target folder of cargo; kept
+//! under `tests/data/findings/TARGET/`, it is replayed for ever.
 //! With libFuzzer: `RUSTC_BOOTSTRAP=1 cargo fuzz run TARGET` in the folder `fuzz/`.
 
 #![expect(
@@ -186,7 +187,8 @@ fn nothing_that_chance_makes_of_the_seeds_breaks_a_target() {
     let time = Duration::from_millis(setting("YESREPLY_FUZZ_MS").unwrap_or(1_000));
     println!("YESREPLY_FUZZ_SEED={seed}");
     targets::expect_panics_of_the_parser();
-    for target in ALL {
+    let chosen = std::env::var("YESREPLY_FUZZ_TARGET").ok();
+    for target in ALL.into_iter().filter(|t| chosen.as_deref().is_none_or(|name| name == t.0)) {
         let seeds = seeds(target.0);
         let mut dice = Dice::new(seed, target.0);
         let begun = Instant::now();

