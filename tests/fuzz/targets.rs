@@ -222,7 +222,9 @@ fn assert_harmless(html: &str) {
                 && !["style", "id", "class", "srcset", "background", "action", "formaction", "srcdoc", "ping"]
                     .contains(&key.as_str());
             assert!(kept, "{key}={value} in {html}");
-            let scheme = value.trim().to_ascii_lowercase();
+            // as browsers read it: line ends and tabs within are nothing
+            let scheme: String = value.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
+            let scheme = scheme.trim().to_ascii_lowercase();
             if key == "src" {
                 assert!(scheme.starts_with("cid:"), "src={value} in {html}");
             }
