@@ -139,9 +139,10 @@ pub fn render(draft: &Draft) -> Result<Rendered, String> {
     Ok(cut_at_placeholders(&whole, &draft.parts, &seed))
 }
 
-/// Header text that nobody decodes: what looks like an encoded word (RFC 2047) is words that somebody typed.
+/// Header text that nobody decodes: what looks like an encoded word (RFC 2047) is words that somebody typed. A joiner that
+/// nobody sees makes it none, and is encoded itself.
 fn unencoded(words: &str) -> String {
-    text::writable(words).replace("=?", "= ?")
+    text::writable(words).replace("=?", "=\u{2060}?")
 }
 
 fn mailbox(address: &NameAddr) -> Result<Mailbox, String> {
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn words_that_look_encoded_stay_words() {
-        assert_eq!(unencoded("=?utf-8?q?=0D=0AX:_y?= x"), "= ?utf-8?q?=0D=0AX:_y?= x");
+        assert_eq!(unencoded("=?utf-8?q?=0D=0AX:_y?= x"), "=\u{2060}?utf-8?q?=0D=0AX:_y?= x");
         assert_eq!(unencoded("a =b?\r\nc"), "a =b? c");
     }
 }

@@ -222,9 +222,9 @@ fn assert_harmless(html: &str) {
                 && !["style", "id", "class", "srcset", "background", "action", "formaction", "srcdoc", "ping"]
                     .contains(&key.as_str());
             assert!(kept, "{key}={value} in {html}");
-            // as browsers read it: line ends and tabs within are nothing
+            // as browsers read it: line ends and tabs within are nothing, nor are controls around
             let scheme: String = value.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
-            let scheme = scheme.trim().to_ascii_lowercase();
+            let scheme = scheme.trim_matches(|c: char| c <= ' ').to_ascii_lowercase();
             if key == "src" {
                 assert!(scheme.starts_with("cid:"), "src={value} in {html}");
             }
@@ -311,7 +311,7 @@ pub fn render(data: &[u8]) {
     assert!(!whole.windows(2).any(|w| w == b"\n\n" || (w[1] == b'\n' && w[0] != b'\r')), "a bare line end");
     let mail = read_mail(&whole);
     // what looks like an encoded word must not be decoded by who reads it; a word longer than a line is cut
-    let carried = text::header(&text::header(&subject).replace("=?", "= ?"));
+    let carried = text::header(&subject);
     if carried.split(' ').all(|word| word.len() <= 900) {
         assert_eq!(mail.subject, carried, "the subject changed");
     }
