@@ -12,8 +12,15 @@ use yesreply::mail::reply::{Known, read_customer};
 /// Octets of each message.
 const SIZE: usize = 4_096;
 
-/// How long each kind is read.
+/// How long each kind is read, on the processor.
 const SPAN: Duration = Duration::from_secs(2);
+
+/// How long this thread has been on a processor: what others do on the same machine does not count. Linux' schedstat; without
+/// it, the time that has passed.
+fn on_processor(begun: Instant) -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    told.split_whitespace().next().and_then(|n| n.parse().ok()).map_or_else(|| begun.elapsed(), Duration::from_nanos)
+}
 
 const HEAD: &str = "Return-Path: <jane@mail.example>\r\nDelivered-To: support@shop.example\r\n\
     Received: from mx.mail.example (mx.mail.example [192.0.2.7]) by mail.shop.example with ESMTPS id 4711\r\n\tfor <support@shop.example>; Wed, 25 Nov 2026 10:00:00 +0000\r\n\
@@ -68,15 +75,17 @@ fn main() -> ExitCode {
     let mut failed = false;
     for (name, raw) in kinds() {
         let begun = Instant::now();
+        let before = on_processor(begun);
+        let taken = || on_processor(begun).saturating_sub(before);
         let mut count = 0u32;
-        while begun.elapsed() < SPAN {
-            for _ in 0..50 {
+        while taken() < SPAN {
+            for _ in 0..200 {
                 let mail = std::hint::black_box(read(std::hint::black_box(&raw)));
                 std::hint::black_box(read_customer(&mail.text, mail.html.as_deref(), &known));
             }
-            count += 50;
+            count += 200;
         }
-        let rate = f64::from(count) / begun.elapsed().as_secs_f64();
+        let rate = f64::from(count) / taken().as_secs_f64();
         println!("{name}: {rate:.0} messages of {} octets a second", raw.len());
         failed |= rate < least;
     }

@@ -46,6 +46,11 @@ pub fn field(text: &str) -> String {
 }
 
 fn one_line(text: &str, chars_max: usize) -> String {
+    // most fields are clean as they are
+    let clean = is_plain(text) && !text.contains(['\n', '\t']) && !text.contains("  ");
+    if clean && text.len() <= chars_max {
+        return text.trim_matches(' ').to_owned();
+    }
     let spaced: String = text
         .chars()
         .map(|c| if is_break(c) || c == '\t' { ' ' } else { c })
@@ -58,7 +63,11 @@ fn one_line(text: &str, chars_max: usize) -> String {
 /// Text of a body: LF line ends, no controls but tab.
 #[must_use]
 pub fn body(text: &str) -> String {
-    text.replace("\r\n", "\n")
+    let lines = text.replace("\r\n", "\n");
+    if is_plain(&lines) {
+        return lines;
+    }
+    lines
         .chars()
         .map(|c| if matches!(c, '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{b}' | '\u{c}') { '\n' } else { c })
         .filter(|c| matches!(c, '\n' | '\t') || !is_hidden(*c))
@@ -90,6 +99,11 @@ pub fn fold(text: &str) -> String {
         out.push_str(word);
     }
     out
+}
+
+/// Nothing but ASCII that is seen, blanks, tabs and line feeds.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t'))
 }
 
 fn is_break(c: char) -> bool {
