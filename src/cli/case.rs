@@ -6,6 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::order::order;
+use super::orders;
 use super::output::{self, Failure, code, indented, line, time, when};
 use crate::config::Config;
 use crate::desk::case::{Direction, Entry, Status};
@@ -55,6 +56,9 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         original: Option<usize>,
     },
+    /// Say in a case what an agent may say by mail
+    #[command(flatten)]
+    Say(orders::Say),
     /// Revoke all reply addresses of a case; agents get its last mail again, with new ones
     RotateToken {
         /// Its number
@@ -85,7 +89,7 @@ impl StatusWord {
 }
 
 /// The number of a case as people write it.
-async fn found(store: &Store, reference: &str) -> Result<Whole, Failure> {
+pub(super) async fn found(store: &Store, reference: &str) -> Result<Whole, Failure> {
     let whole = match reference.trim_start_matches('#').parse().ok() {
         Some(number) => store.case(number).await?,
         None => None,
@@ -127,6 +131,7 @@ pub async fn run(store: Store, config: Config, command: Command, json: bool) -> 
             }
             line(format!("all reply addresses of case #{number} are revoked; its agents get its last mail again"))
         }
+        Command::Say(say) => orders::run(&store, config, say, json).await,
         Command::Reopen { reference } => reopen(store, config, &reference, json).await,
         Command::List { limit, status, owner, mailbox } => {
             let status = status.map(|s| s.status().word().to_owned());
@@ -172,6 +177,8 @@ fn listed(listed: &Listed) -> Value {
         "subject": case.subject,
         "status": case.status.word(),
         "owner": case.owner,
+        "tags": case.handling.tags,
+        "priority": case.handling.priority.word(),
         "mailbox": case.mailbox,
         "customer": case.customer.address.to_string(),
         "opened_at": time(case.opened_ms),

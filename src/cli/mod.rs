@@ -8,6 +8,7 @@ mod explain;
 mod init;
 mod notifications;
 mod order;
+mod orders;
 mod output;
 mod people;
 mod queues;
@@ -192,6 +193,14 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Agent(people::Agent::Welcome { name }) => {
             let config = load(&path)?;
             people::welcome(&open(&config).await?, config, &name, json).await
+        }
+        Command::Agent(people::Agent::Away { name, until }) => {
+            let config = load(&path)?;
+            people::presence(&open(&config).await?, config, &name, Some(until.as_deref()), json).await
+        }
+        Command::Agent(people::Agent::Back { name }) => {
+            let config = load(&path)?;
+            people::presence(&open(&config).await?, config, &name, None, json).await
         }
         Command::Send(asked) => {
             let config = load(&path)?;

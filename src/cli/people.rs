@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::order::order;
 use super::output::{self, Failure, code, line, time, when};
 use crate::config::Config;
+use crate::desk::absence::home;
+use crate::desk::moment::{self, Now};
 use crate::desk::outgoing::agents_of;
 use crate::desk::{Outcome, What};
 use crate::store::Store;
@@ -22,6 +24,21 @@ pub enum Mailbox {
 pub enum Agent {
     /// Agents, as the config has them, and whether their mail has passed
     List,
+    /// An agent is away: others get the mail of their cases
+    Away {
+        /// Short name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Until when: 3d, "friday 9:00", 2027-01-31; without it until they say that they are back
+        #[arg(long, value_name = "WHEN")]
+        until: Option<String>,
+    },
+    /// An agent is back, and hears what happened
+    Back {
+        /// Short name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Welcome an agent: a mail whose answer shows that their mail passes our server's authentication
     Welcome {
         /// Short name
@@ -82,6 +99,36 @@ pub async fn welcome(store: &Store, config: Config, name: &str, json: bool) -> R
         return output::json(&json!({ "agent": name, "address": address, "outcome": ordered.outcome }));
     }
     line(format!("a mail to {address} is queued; when {name} has answered it, yesreply check says whether it passed"))
+}
+
+/// An agent is away (`Some`), until then or without an end, or back.
+pub async fn presence(
+    store: &Store,
+    config: Config,
+    name: &str,
+    away: Option<Option<&str>>,
+    json: bool,
+) -> Result<(), Failure> {
+    let policy = &config.policy;
+    let zone = policy
+        .agents
+        .get(name)
+        .and_then(|agent| home(policy, agent))
+        .map_or(jiff::tz::TimeZone::UTC, |mailbox| mailbox.time_zone.clone());
+    let now = Now { at_ms: crate::clock::now_ms(), zone };
+    let read = |words: &str| moment::read(words, &now).map_err(|e| Failure::new(code::USAGE, e));
+    let away = match away {
+        Some(Some(words)) => Some(Some(read(words)?)),
+        Some(None) => Some(None),
+        None => None,
+    };
+    let done = order(store, config, What::Presence { agent: name.to_owned(), away }).await?;
+    if json {
+        output::json(&json!({ "agent": name, "outcome": done.outcome, "because": done.because }))?;
+    } else {
+        line(&done.because)?;
+    }
+    if done.outcome == Outcome::Handled.word() { Ok(()) } else { Err(Failure::new(code::DATA, "nothing was done")) }
 }
 
 /// How far the proof of an agent's mail has come (R31): the link that is missing, or `None` where nothing is.

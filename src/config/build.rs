@@ -194,6 +194,9 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
         lists,
         letters,
         digest_ms: digest_ms(file, findings),
+        assignment: file.desk.assignment,
+        hold_ms: file.desk.hold.ms(),
+        collision: file.desk.collision,
         spam_ms: spam_ms(file, findings),
         #[cfg(feature = "failpoints")]
         guard_is_open: crate::failpoint::fault("open_guard"),
@@ -283,6 +286,7 @@ fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> 
                     _ => RelayFrom::Mailbox,
                 },
                 language,
+                signature: mailbox.signature.clone().unwrap_or_default(),
                 time_zone,
             },
         );

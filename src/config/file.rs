@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::desk::policy::{Assignment, Collision};
+
 use super::values::{AfterValue, AudienceValue, Limit, Secret, Size, Span, Start};
 
 /// `[database]`.
@@ -119,6 +121,8 @@ pub struct Mailbox {
     pub reply_address: Option<String>,
     /// R6.
     pub relay_from: Option<RelayFromValue>,
+    /// Stands below every answer, once.
+    pub signature: Option<String>,
     /// Language of letters.
     pub language: Option<String>,
     /// Time zone of letters.
@@ -265,6 +269,8 @@ pub enum RequireAuthValue {
 pub struct Desk {
     /// Who gets unowned cases.
     pub assignment: Assignment,
+    /// What holds an answer that was written without having seen it (R48).
+    pub collision: Collision,
     /// R12.
     pub reopen_days: u32,
     /// How long an answer can be called back.
@@ -279,23 +285,13 @@ impl Default for Desk {
     fn default() -> Self {
         Desk {
             assignment: Assignment::All,
+            collision: Collision::Answers,
             reopen_days: 30,
             hold: Span(std::time::Duration::ZERO),
             folders: false,
             digest: Span(std::time::Duration::from_secs(86_400)),
         }
     }
-}
-
-/// `desk.assignment`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Assignment {
-    /// To all agents of the mailbox.
-    All,
-    /// In turn.
-    RoundRobin,
-    /// To the one with the fewest.
-    LeastLoaded,
 }
 
 /// `[letters]`.
@@ -407,5 +403,6 @@ super::values::from_word! {
     VerifyValue { Off = "off", Dkim = "dkim" }
     RequireAuthValue { Off = "off", Proven = "proven", Agents = "agents", Everyone = "everyone" }
     Assignment { All = "all", RoundRobin = "round-robin", LeastLoaded = "least-loaded" }
+    Collision { Answers = "answers", Mails = "mails" }
     OnUncertain { Resend = "resend", Hold = "hold" }
 }

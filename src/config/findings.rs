@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 83] = [
+const KNOWN: [&str; 85] = [
     "database",
     "url",
     "token",
@@ -42,6 +42,7 @@ const KNOWN: [&str; 83] = [
     "reply_address",
     "relay_from",
     "language",
+    "signature",
     "time_zone",
     "listener",
     "protocol",
@@ -94,6 +95,7 @@ const KNOWN: [&str; 83] = [
     "require_auth",
     "desk",
     "assignment",
+    "collision",
     "reopen_days",
 ];
 
@@ -333,11 +335,7 @@ fn duplicates(file: &File, policy: &Policy, findings: &mut Findings) {
 /// Keys that are accepted, but not carried out by this release.
 fn later(file: &File, findings: &mut Findings) {
     let desk = &file.desk;
-    let keys = [
-        ("desk.assignment", desk.assignment != super::file::Assignment::All),
-        ("desk.hold", !desk.hold.0.is_zero()),
-        ("desk.folders", desk.folders),
-    ];
+    let keys = [("desk.folders", desk.folders)];
     for (key, set) in keys {
         if set {
             findings.fail(key, "this release does not have it yet", "take it out");

@@ -5,23 +5,26 @@
 //!           and nothing leaves. Rights are looked at now, not when the relay was sent.
 
 use crate::mail::references::{ancestors, base_subject, case_tags};
-use crate::mail::{Nature, ReturnPath};
+use crate::mail::{Address, NameAddr, Nature, ReturnPath};
 
-use super::answer::{self, Answer, Words};
+use super::answer::{self, Answer, Manner, Words};
 use super::arriving::Arriving;
-use super::case::{Direction, Entry};
+use super::case::{Direction, Entry, Party, party_of};
 use super::command::{self, Command, Leading};
-use super::confirm::{objection, orders, parties_after};
+use super::confirm::orders;
 use super::held::{self, Hold, held};
 use super::loops::repeats_itself;
 use super::note::{note, note_of_colleague};
+use super::orders::{colleagues, objection, parties_after};
 use super::outgoing::{Sheet, agents_of};
 use super::policy::Agent;
+use super::recipients::Recipients;
+use super::relay::{Shown, relay};
 use super::routing::{Route, agent_by_address, agent_of};
 use super::standing::{self, Standing};
 use super::token::{Class, Found, PartyId, Token};
-use super::{CaseView, Decision, Outcome, Side, View};
-use super::{customer, door, recipients, settle};
+use super::{CaseView, Decision, Effect, EntryLink, Outcome, Purpose, Side, View};
+use super::{absence, customer, door, recipients, settle, unseen};
 
 /// An agent's mail under decision.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +92,14 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
     let mut decision = match (standing::doubt_of_agent(arriving, colleague), colleague) {
         (Some((reason, remedy)), _) => held(&writing, Hold::mend("R40", &reason, &remedy).in_doubt()),
         (None, Some(colleague)) if colleague.name != agent.name => note_of_colleague(&writing, colleague),
-        (None, _) => of_agent(&writing, route),
+        (None, _) => {
+            let mut back = Sheet::new(arriving.event, arriving.policy);
+            absence::seen(&mut back, arriving.view, agent);
+            let mut decision = of_agent(&writing, route);
+            let mut effects = back.into_effects();
+            effects.append(&mut decision.effects);
+            Decision { effects, ..decision }
+        }
     };
     // a mail that answers ours, on the agent's own address, is a probe that came back (R31)
     let is_proof = route.token_in_address && matches!(writing.parent, Parent::Ours(_));
@@ -98,14 +108,15 @@ pub fn wrote(arriving: &Arriving<'_>, route: &Route, token: Token) -> Decision {
 }
 
 /// An agent's mail about whose author there is no doubt.
-fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
+#[must_use]
+pub fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
     let arrival = writing.arriving.arrival;
     if arrival.headers_only {
         let reason = "Your mail is larger than limits.message_bytes_max.";
         return held(writing, Hold::mend("R40", reason, "Send it with smaller attachments."));
     }
     let mut reading = arrival.agent_reading.clone();
-    let (commands, lines) = match command::read(&reading.words) {
+    let (commands, lines) = match command::read(&reading.words, &writing.arriving.now()) {
         Leading::Stopped { reason } => {
             return held(writing, Hold::mend("R41", &reason, "Mend the line and send your reply again."));
         }
@@ -120,7 +131,11 @@ fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
     if commands.contains(&Command::Note) {
         return note(writing, &reading.words, &commands);
     }
-    let words = Words::of_mail(arrival, &reading);
+    let template = commands.iter().find_map(|c| match c {
+        Command::Template(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let words = Words::of_mail(arrival, &reading).with_template(writing, template);
     let decides = command::settling(&commands).is_some() || commands.contains(&Command::Send);
     if words.are_none() && !decides {
         return no_words(writing, &commands);
@@ -168,7 +183,7 @@ const SEND: &str = "Reply to this mail with #send on the first line to send them
 
 /// Commands alone, or nothing at all.
 fn no_words(writing: &Writing<'_>, commands: &[Command]) -> Decision {
-    if commands.is_empty() {
+    if commands.is_empty() || commands.iter().any(|c| matches!(c, Command::All | Command::Ask(_))) {
         let remedy = "Write your answer above or below the quoted mail.";
         return held(writing, Hold::mend("R42", "There were no words of yours in it.", remedy));
     }
@@ -185,11 +200,45 @@ fn answers(writing: &Writing<'_>, words: Words, commands: &[Command]) -> Decisio
         );
         return held(writing, Hold::waits("R33", reason, &remedy, &words).obeying(commands));
     }
+    let asked = commands.iter().find_map(|c| match c {
+        Command::Ask(addresses) => Some(addresses),
+        _ => None,
+    });
+    let mut sheet = Sheet::new(writing.arriving.event, writing.arriving.policy);
+    if let Some(addresses) = asked {
+        let answers = asides(&mut sheet, writing, addresses, &words);
+        return answer::send_all(writing, sheet, &answers, commands);
+    }
+    if let Some(hold) = unseen::hold(writing, &words) {
+        return held(writing, hold.obeying(commands));
+    }
     let target = held::answered(writing);
     let parties = parties_after(writing, commands);
+    if commands.contains(&Command::All) {
+        let answers: Vec<Answer<'_>> = recipients::everybody(&writing.known.case, &parties)
+            .into_iter()
+            .map(|to| Answer { recipients: Recipients::only(to), target, manner: Manner::Reply, words: words.clone() })
+            .collect();
+        return answer::send_all(writing, sheet, &answers, commands);
+    }
     let recipients = recipients::of_answer(&writing.known.case, &parties, target.map(|(_, e)| e));
-    let sheet = Sheet::new(writing.arriving.event, writing.arriving.policy);
-    answer::send(writing, sheet, &Answer { recipients, target, bare: false, words }, commands)
+    answer::send(writing, sheet, &Answer { recipients, target, manner: Manner::Reply, words }, commands)
+}
+
+/// Questions beside the case: who is asked belongs to it from now on, and sees these words alone.
+fn asides<'a>(sheet: &mut Sheet<'_>, writing: &Writing<'_>, addresses: &[Address], words: &Words) -> Vec<Answer<'a>> {
+    let case = &writing.known.case;
+    let mut answers = Vec::new();
+    for address in addresses {
+        let known = party_of(&writing.known.parties, address).cloned();
+        let party =
+            known.unwrap_or_else(|| Party { aside: true, ..Party::new(case.key, NameAddr::new("", address.clone())) });
+        let recipients = Recipients::only(party.person.clone());
+        sheet.push(Effect::AddParty(case.key, party));
+        sheet.log(case.key, "asked", &writing.agent.name, "R15", &format!("{address} is asked beside the case"));
+        answers.push(Answer { recipients, target: None, manner: Manner::Aside, words: words.clone() });
+    }
+    answers
 }
 
 /// Why the words may not leave, although the author is right.
@@ -269,7 +318,8 @@ fn same_case(view: &View, token: Token, known: &CaseView) -> bool {
     false
 }
 
-/// Out-of-office, receipts, reactions on an agent's address: a silent entry, never an answer (R47).
+/// Out-of-office, receipts, reactions on an agent's address: a silent entry, never an answer (R47). A vacation reply
+/// says that the agent is away: the others get what it answers.
 fn automatic(writing: &Writing<'_>) -> Decision {
     let arriving = &writing.arriving;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
@@ -278,9 +328,36 @@ fn automatic(writing: &Writing<'_>) -> Decision {
     entry.direction = Direction::Note;
     entry.silent = true;
     sheet.append(case.key, entry);
+    hand_over(&mut sheet, writing);
     let word = arriving.arrival.mail.nature.word();
     sheet.log(case.key, word, &writing.agent.name, "R47", "automatic mail on an agent's address is never an answer");
     sheet.done(Outcome::Handled, "R47", "automatic mail on an agent's address", Some(case.key))
+}
+
+/// The agent's own vacation reply: they are away, and the others get the mail that it answers.
+fn hand_over(sheet: &mut Sheet<'_>, writing: &Writing<'_>) {
+    let arriving = &writing.arriving;
+    let author = arriving.arrival.mail.author().and_then(|a| agent_by_address(arriving.policy, &a.address));
+    let is_theirs = author.is_some_and(|a| a.name == writing.agent.name);
+    let vacation = arriving.arrival.mail.nature == Nature::AutoReply;
+    if !vacation || !is_theirs || standing::doubt_of_agent(arriving, author).is_some() {
+        return;
+    }
+    absence::noticed(sheet, arriving.view, writing.agent);
+    let Parent::Ours(Some((id, entry))) = writing.parent else {
+        return;
+    };
+    let is_owner = writing.known.case.owner.as_ref() == Some(&writing.agent.name);
+    if !is_owner || entry.direction != Direction::Inbound || entry.silent {
+        return;
+    }
+    let lines = [format!("{}, whose case it is, is away", writing.agent.display_name)];
+    let case = &writing.known.case;
+    for other in colleagues(writing) {
+        let link = EntryLink::Stored(*id);
+        let shows = Shown { case, known: Some(writing.known), entry, link, warnings: &[], lines: &lines };
+        relay(sheet, shows, other, Purpose::RelayAll);
+    }
 }
 
 /// A mail to an address that was an agent's reply address, and names nothing any more: its author is an agent who

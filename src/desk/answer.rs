@@ -14,18 +14,21 @@ use crate::mail::reply::Reading;
 use super::agent::Writing;
 use super::case::{Direction, Entry, Held, Status, party_of};
 use super::command::Command;
-use super::confirm::{confirm, obey};
+use super::confirm::{confirm, news, returned};
 use super::customer::outbound;
 use super::guard::Guard;
 use super::held::{Hold, held};
 use super::letters::Letter;
-use super::outgoing::{Sheet, ToCustomer, mailbox_of};
+use super::orders::obey;
+use super::outgoing::{Sheet, ToCustomer, mailbox_of, shown};
+use super::ownership::{tell_taken, watch_copied};
 use super::policy::{Agent, Mailbox};
+use super::privacy::without_private_addresses;
 use super::recipients::Recipients;
 use super::standing::Standing;
 use super::thread::answer_subject;
 use super::token::PartyId;
-use super::{Arrival, CaseView, Decision, Effect, Outcome, Purpose};
+use super::{Arrival, CaseView, Decision, Effect, Outcome, Purpose, recall};
 
 /// What an agent wants to say.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +72,25 @@ impl Words {
         }
     }
 
+    /// With the operator's template of this name above them.
+    #[must_use]
+    pub fn with_template(mut self, writing: &Writing<'_>, name: Option<&str>) -> Self {
+        let Some(name) = name else {
+            return self;
+        };
+        let case = &writing.known.case;
+        let values = context! {
+            customer => shown(&case.customer), agent => writing.agent.public_name, reference => case.reference,
+            subject => case.subject,
+        };
+        let text = writing.arriving.policy.letters.template(name, &values);
+        if let Some(html) = &self.html {
+            self.html = Some(format!("{}{html}", html::from_text(&text)));
+        }
+        self.text = format!("{}\n\n{}", text.trim_end(), self.text).trim_end().to_owned();
+        self
+    }
+
     /// Is there nothing to send?
     #[must_use]
     pub fn are_none(&self) -> bool {
@@ -82,6 +104,19 @@ impl Words {
     }
 }
 
+/// How words go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As an answer in the case.
+    Reply,
+    /// With nothing of the case (`#only`).
+    Alone,
+    /// As a question beside the case (`#ask`).
+    Aside,
+    /// As the first mail of a conversation (`#to`).
+    First,
+}
+
 /// An answer before it is checked.
 #[derive(Debug)]
 pub struct Answer<'a> {
@@ -89,60 +124,119 @@ pub struct Answer<'a> {
     pub recipients: Recipients,
     /// The entry that it answers.
     pub target: Option<&'a (i64, Entry)>,
-    /// Nothing of the case may be quoted (`#only`).
-    pub bare: bool,
+    /// How.
+    pub manner: Manner,
     /// What is said.
     pub words: Words,
 }
 
+/// An answer that may leave.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    mail: ToCustomer<'a>,
+    draft: Draft,
+    said: String,
+    lost_address: bool,
+}
+
+impl Ready<'_> {
+    /// The words as they leave.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+}
+
 /// Sends an agent's words, or holds them; what stands on the sheet already happens only if they leave.
 #[must_use]
-pub fn send(writing: &Writing<'_>, mut sheet: Sheet<'_>, answer: &Answer<'_>, commands: &[Command]) -> Decision {
-    let policy = writing.arriving.policy;
+pub fn send(writing: &Writing<'_>, sheet: Sheet<'_>, answer: &Answer<'_>, commands: &[Command]) -> Decision {
+    send_all(writing, sheet, std::slice::from_ref(answer), commands)
+}
+
+/// The same to several, each in a mail of their own: all leave, or none does.
+#[must_use]
+pub fn send_all(writing: &Writing<'_>, mut sheet: Sheet<'_>, answers: &[Answer<'_>], commands: &[Command]) -> Decision {
     let case = &writing.known.case;
-    let mend = |rule, reason: &str, remedy| held(writing, Hold::mend(rule, reason, remedy));
-    let Some(mailbox) = mailbox_of(policy, case) else {
-        return mend("R40", "The mailbox of this case is no longer in the config.", "Ask your operator.");
+    let Some(mailbox) = mailbox_of(writing.arriving.policy, case) else {
+        let reason = "The mailbox of this case is no longer in the config.";
+        return held(writing, Hold::mend("R40", reason, "Ask your operator."));
     };
-    let unwritable = answer.recipients.all().find(|p| !crate::mail::render::can_be_written(&p.address));
-    if let Some(person) = unwritable {
-        let reason = format!("{} is no address that mail can be sent to.", person.address);
-        return mend("R46", &reason, "Write to them by another way.");
-    }
-    let mut words = if answer.bare { answer.words.without_quotes() } else { answer.words.clone() };
-    let mut findings = Vec::new();
-    let mut ready = None;
-    for attempt in 0..2 {
-        let (mail, said, lost_address) = to_customer(writing, mailbox, answer, &words);
-        let Some(draft) = sheet.customer_draft(mailbox, &mail) else {
-            return mend("R22", "The address is one of our own.", "Write to them by another way.");
+    let mut lost_address = false;
+    let mut parts = Vec::new();
+    for answer in answers {
+        let ready = match checked(writing, &mut sheet, mailbox, answer, commands) {
+            Ok(ready) => ready,
+            Err(hold) => return held(writing, *hold),
         };
-        findings = guarded(writing, answer, &draft, words.files.as_deref());
-        let passes = findings.is_empty();
-        ready = passes.then_some((mail, draft, said, lost_address));
-        // what one recipient may read in a quote another may not: then nobody gets quotes
-        if passes || attempt > 0 || answer.recipients.cc.is_empty() {
-            break;
+        lost_address |= ready.lost_address;
+        leave(&mut sheet, writing, mailbox, answer, &ready);
+        parts.push(ready.mail.recipients.words());
+        if let Some(id) = answer.words.held {
+            sheet.push(Effect::SetHeld(id, Held::Sent));
         }
-        words = words.without_quotes();
     }
-    let Some((mail, draft, said, lost_address)) = ready else {
-        let reason = format!("It held what customers must not see: {}.", findings.join("; "));
-        return mend("R46", &reason, "Take it out and send your reply again.");
-    };
-    let mut entry = outbound(&draft, &writing.agent.name, &writing.agent.public_name, Standing::Agent, case, &said);
-    entry.answers = answer.target.map(|(id, _)| *id);
-    sheet.append(case.key, entry);
-    sheet.send_to_customer(mailbox, &mail, &draft);
-    if let Some(id) = words.held {
-        sheet.push(Effect::SetHeld(id, Held::Sent));
-    }
-    settle_case(&mut sheet, writing, mailbox, commands);
+    let asides = answers.iter().all(|a| is_aside(writing, a));
+    settle_case(&mut sheet, writing, mailbox, commands, asides);
     if lost_address && !has_answered(writing.known, writing.agent) {
         let line = "Your private address stood in your text and was taken out; customers see the desk's.";
         confirm(&mut sheet, writing, writing.agent, line, "");
     }
+    recall::tell(&mut sheet, writing, mailbox, &parts.join("; "));
     sheet.done(Outcome::Handled, "R40", "an agent's answer", Some(case.key))
+}
+
+/// What may leave, leaves.
+pub fn leave(sheet: &mut Sheet<'_>, writing: &Writing<'_>, mailbox: &Mailbox, answer: &Answer<'_>, ready: &Ready<'_>) {
+    let case = &writing.known.case;
+    let agent = writing.agent;
+    let mut entry = outbound(&ready.draft, &agent.name, &agent.public_name, Standing::Agent, case, &ready.said);
+    entry.answers = answer.target.map(|(id, _)| *id);
+    sheet.append(case.key, entry);
+    sheet.send_to_customer(mailbox, &ready.mail, &ready.draft);
+}
+
+/// A mail beside the case: a question, or to somebody who was asked one.
+fn is_aside(writing: &Writing<'_>, answer: &Answer<'_>) -> bool {
+    let to = party_of(&writing.known.parties, &answer.recipients.to.address);
+    answer.manner == Manner::Aside || to.is_some_and(|p| p.aside)
+}
+
+/// The mail as it may leave, or why it may not.
+///
+/// # Errors
+/// What holds it.
+pub fn checked<'a>(
+    writing: &Writing<'a>,
+    sheet: &mut Sheet<'_>,
+    mailbox: &Mailbox,
+    answer: &Answer<'a>,
+    commands: &[Command],
+) -> Result<Ready<'a>, Box<Hold<'a>>> {
+    let unwritable = answer.recipients.all().find(|p| !crate::mail::render::can_be_written(&p.address));
+    if let Some(person) = unwritable {
+        let reason = format!("{} is no address that mail can be sent to.", person.address);
+        return Err(Box::new(Hold::mend("R46", &reason, "Write to them by another way.")));
+    }
+    let quotes = matches!(answer.manner, Manner::Reply | Manner::First);
+    let mut words = if quotes { answer.words.clone() } else { answer.words.without_quotes() };
+    let mut findings = Vec::new();
+    for attempt in 0..2 {
+        let (mail, said, lost_address) = to_customer(writing, mailbox, answer, &words, commands);
+        let Some(draft) = sheet.customer_draft(mailbox, &mail) else {
+            return Err(Box::new(Hold::mend("R22", "The address is one of our own.", "Write to them by another way.")));
+        };
+        findings = guarded(writing, answer, &draft, words.files.as_deref());
+        if findings.is_empty() {
+            return Ok(Ready { mail, draft, said, lost_address });
+        }
+        // what one recipient may read in a quote another may not: then nobody gets quotes
+        if attempt > 0 || answer.recipients.cc.is_empty() {
+            break;
+        }
+        words = words.without_quotes();
+    }
+    let reason = format!("It held what customers must not see: {}.", findings.join("; "));
+    Err(Box::new(Hold::mend("R46", &reason, "Take it out and send your reply again.")))
 }
 
 /// The mail, the words as they leave, and whether a private address was taken out of them.
@@ -151,21 +245,38 @@ fn to_customer<'a>(
     mailbox: &Mailbox,
     answer: &Answer<'a>,
     words: &Words,
+    commands: &[Command],
 ) -> (ToCustomer<'a>, String, bool) {
     let case = &writing.known.case;
+    let policy = writing.arriving.policy;
     let (said, words_html, lost_address) = without_private_addresses(words, writing.agent);
-    let values = context! { words => said.trim_end(), words_html };
+    // the company's signature, once: not below an agent's words that hold it
+    let signature = Some(mailbox.signature.as_str())
+        .filter(|s| !crate::mail::text::fold(&said).contains(&crate::mail::text::fold(s)));
+    let signature = signature.unwrap_or_default();
+    let values = context! { words => said.trim_end(), words_html, signature };
     let parent = answered(writing.known, answer);
+    let asked = commands.iter().find_map(|c| match c {
+        Command::Subject(subject) => Some(subject.clone()),
+        _ => None,
+    });
+    let subject = match (asked, answer.manner) {
+        (Some(subject), _) => subject,
+        (None, Manner::Aside) => format!("A question of {} [#{}]", mailbox.display_name, case.reference),
+        (None, Manner::First) => case.subject.clone(),
+        (None, _) => parent.map_or_else(|| answer_subject(&case.subject), |e| answer_subject(&e.subject)),
+    };
     let mail = ToCustomer {
         case,
         recipients: answer.recipients.clone(),
         from_name: format!("{} at {}", writing.agent.public_name, mailbox.display_name),
-        subject: parent.map_or_else(|| answer_subject(&case.subject), |e| answer_subject(&e.subject)),
+        subject,
         parent,
-        written: writing.arriving.policy.letters.write(Letter::Answer, &values),
+        written: policy.letters.write(Letter::Answer, &values),
         parts: words.parts.clone(),
         purpose: Purpose::Answer,
         unauthenticated: false,
+        not_before_ms: if policy.hold_ms > 0 { writing.arriving.event.at_ms.saturating_add(policy.hold_ms) } else { 0 },
     };
     (mail, said, lost_address)
 }
@@ -192,26 +303,33 @@ fn guarded(writing: &Writing<'_>, answer: &Answer<'_>, draft: &Draft, files: Opt
 }
 
 /// The first to answer owns the case; then it is the customer's turn, or it is closed.
-fn settle_case(sheet: &mut Sheet<'_>, writing: &Writing<'_>, mailbox: &Mailbox, commands: &[Command]) {
+fn settle_case(sheet: &mut Sheet<'_>, writing: &Writing<'_>, mailbox: &Mailbox, commands: &[Command], is_aside: bool) {
     let case = &writing.known.case;
     let policy = writing.arriving.policy;
     let owned = case.owner.as_ref().is_some_and(|o| policy.agents.contains_key(o));
-    if !owned {
+    let gives = |c: &Command| matches!(c, Command::Take | Command::Assign(_) | Command::Release);
+    if !owned && !commands.iter().any(gives) {
         sheet.push(Effect::SetOwner(case.key, Some(writing.agent.name.clone())));
         let detail = format!("{} answered first at {}", writing.agent.name, mailbox.name);
         sheet.log(case.key, "owner", &writing.agent.name, "R40", &detail);
+        tell_taken(sheet, writing, writing.agent);
     }
-    if !commands.contains(&Command::Close) {
+    if !is_aside && !commands.iter().any(Command::sets_status) {
         sheet.set_status(case, Status::Waiting, &writing.agent.name, "R40");
     }
-    obey(sheet, writing, commands);
+    watch_copied(sheet, writing);
+    let done = obey(sheet, writing, commands);
+    news(sheet, writing, &done);
+    returned(sheet, writing, commands);
 }
 
 /// The mail that the answer goes under: the one that the relay carried, else the last that this person wrote.
 fn answered<'a>(known: &'a CaseView, answer: &Answer<'a>) -> Option<&'a Entry> {
     let target = answer.target.map(|(_, e)| e).filter(|e| e.direction == Direction::Inbound);
-    if answer.bare {
-        return target;
+    match answer.manner {
+        Manner::Reply => {}
+        Manner::Alone => return target,
+        Manner::Aside | Manner::First => return None,
     }
     let number = party_of(&known.parties, &answer.recipients.to.address).map(|p| p.id);
     let theirs = |e: &&Entry| {
@@ -223,59 +341,6 @@ fn answered<'a>(known: &'a CaseView, answer: &Answer<'a>) -> Option<&'a Entry> {
 
 fn has_answered(known: &CaseView, agent: &Agent) -> bool {
     known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.author == agent.name)
-}
-
-/// Lines at the end in which a signature may stand.
-const SIGNATURE_LINES: usize = 8;
-
-/// Does every line that names this address look like a line of a signature? In a sentence of the agent's it is meant,
-/// and taking it out would send something else than was written.
-fn only_in_a_signature(words: &str, address: &str) -> bool {
-    let lines: Vec<&str> = words.lines().filter(|l| !l.trim().is_empty()).collect();
-    let end = lines.len().saturating_sub(SIGNATURE_LINES);
-    lines.iter().enumerate().filter(|(_, l)| l.to_ascii_lowercase().contains(address)).all(|(at, line)| {
-        let rest = line.to_ascii_lowercase().replace("mailto:", "").replace(address, "");
-        let bare = !rest.chars().any(char::is_alphanumeric);
-        at >= end && (bare || rest.contains(['|', '•', '·', '–', ':', '/', '<', '(', '[']))
-    })
-}
-
-/// The words without the agent's registered addresses (R46), and whether one was there.
-fn without_private_addresses(said: &Words, agent: &Agent) -> (String, String, bool) {
-    let fragment = match &said.html {
-        Some(fragment) => html::clean(fragment),
-        None => html::from_text(&said.text),
-    };
-    let mut words = said.text.clone();
-    let mut words_html = fragment;
-    let mut lost = false;
-    let in_a_signature =
-        |a: &&crate::mail::Address| only_in_a_signature(&said.text, &a.to_string().to_ascii_lowercase());
-    for address in agent.addresses.iter().filter(in_a_signature) {
-        for text in [&mut words, &mut words_html] {
-            let shorter = without(text, &address.to_string());
-            lost |= shorter != *text;
-            *text = shorter;
-        }
-    }
-    (words, words_html, lost)
-}
-
-/// Every occurrence taken out, whatever its letter case; `mailto:` before it and empty brackets round it too.
-fn without(text: &str, address: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let needle = address.to_ascii_lowercase();
-    if needle.is_empty() || !lower.contains(&needle) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0usize;
-    for (at, found) in lower.match_indices(&needle) {
-        out.push_str(text.get(done..at).unwrap_or_default());
-        done = at.saturating_add(found.len());
-    }
-    out.push_str(text.get(done..).unwrap_or_default());
-    out.replace("mailto:\"", "\"").replace("<>", "").replace("&lt;&gt;", "")
 }
 
 /// Signatures, keys and containers of the agent's own mail: they hold the private address, and sign another mail than

@@ -7,6 +7,7 @@ use crate::mail::references::ancestors;
 use crate::mail::verdict::{Opinion, Trust, Verdict, opinion};
 
 use super::case::party_of;
+use super::moment::Now;
 use super::policy::{Mailbox, Policy, ReplyAddress};
 use super::token::{CaseKey, Class, Found, PartyId, Token};
 use super::{Arrival, CaseView, Event, View};
@@ -29,6 +30,13 @@ impl Arriving<'_> {
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox> {
         self.policy.mailboxes.get(&self.arrival.mailbox)
+    }
+
+    /// The moment of the event, where the mailbox is.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let zone = self.mailbox().map_or(jiff::tz::TimeZone::UTC, |m| m.time_zone.clone());
+        Now { at_ms: self.event.at_ms, zone }
     }
 
     /// What our server, or our own look at its signatures, says of the author (R31). `login`: an agent's address.

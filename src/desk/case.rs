@@ -76,6 +76,63 @@ impl Direction {
     }
 }
 
+/// How urgent a case is; agents say so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// As most are.
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
+}
+
+impl Priority {
+    /// All of them.
+    pub const ALL: [Priority; 3] = [Priority::Low, Priority::Normal, Priority::High];
+
+    /// The word in the store, in commands and in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Priority::Low => "low",
+            Priority::Normal => "normal",
+            Priority::High => "high",
+        }
+    }
+
+    /// From the store, or from an agent.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.word() == word)
+    }
+}
+
+/// What mended a case's threading last, so that it can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// This case was merged into it (R15).
+    Merged(CaseKey),
+    /// A mail of it got this case of its own.
+    Split(CaseKey),
+}
+
+/// What agents said of a case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handling {
+    /// Words to find it by, each once, sorted.
+    pub tags: Vec<String>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When it comes back by itself, milliseconds.
+    pub snoozed_until_ms: Option<i64>,
+    /// Agents beside the owner who get notes and mails of it: short names.
+    pub watchers: Vec<String>,
+    /// What mended its threading last.
+    pub mend: Option<Mend>,
+}
+
 /// A case as the rules see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -107,6 +164,8 @@ pub struct Case {
     pub old: bool,
     /// How often its tokens were revoked (R14).
     pub generation: i64,
+    /// What agents said of it.
+    pub handling: Handling,
 }
 
 /// Somebody outside who belongs to a case.
@@ -122,6 +181,8 @@ pub struct Party {
     pub copied: bool,
     /// The same person's newer address (`#replace`).
     pub replaced_by: Option<PartyId>,
+    /// Asked beside the case (`#ask`): sees only what is written to them, and is no customer.
+    pub aside: bool,
 }
 
 impl Party {
@@ -129,7 +190,7 @@ impl Party {
     #[must_use]
     pub fn new(case: CaseKey, person: NameAddr) -> Self {
         let id = PartyId::of_party(case, &person.address);
-        Party { id, person, has_passed: false, copied: false, replaced_by: None }
+        Party { id, person, has_passed: false, copied: false, replaced_by: None, aside: false }
     }
 }
 
@@ -219,6 +280,8 @@ pub struct Entry {
     pub answers: Option<i64>,
     /// The party on whose reply address an inbound mail came, if it is not its author; else `NOBODY`.
     pub holder: PartyId,
+    /// The merged case to whose address it came: a split gives it back there (R15).
+    pub origin: Option<CaseKey>,
 }
 
 impl Case {

@@ -3,25 +3,108 @@
 //! Decides   what the leading lines order, and where the text begins (R33, R41, R42).
 //! Never     guesses: an unknown word, or a line further down that looks like a word of ours, stops the reply.
 
+mod table;
+
 use crate::mail::Address;
+
+use super::case::Priority;
+use super::moment::Now;
+use table::{Group, WORDS, name_of, ordered};
 
 /// An order that an agent may give by mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// The whole reply is internal.
     Note,
+    /// The case is the author's.
+    Take,
+    /// The case is this colleague's.
+    Assign(String),
+    /// The case is nobody's.
+    Release,
     /// The case is closed.
     Close,
-    /// The last mail of the customer comes back whole (R92).
-    Original,
-    /// To whom an answer to an unverified author goes (R33).
-    Settle(Settling),
-    /// Held words are sent after all.
-    Send,
+    /// It is the customer's turn.
+    Wait,
+    /// The case is open again.
+    Reopen,
+    /// It waits, and comes back at this time, milliseconds.
+    Snooze(i64),
+    /// The case is spam.
+    Spam,
+    /// These tags are put on.
+    Tag(Vec<String>),
+    /// These tags are taken off.
+    Untag(Vec<String>),
+    /// So urgent it is.
+    Priority(Priority),
+    /// The case, and the answer, is called so (R45).
+    Subject(String),
     /// These get a copy of this answer and of all later ones (R20).
     Cc(Vec<Address>),
     /// These get no copies any more.
     Uncc(Vec<Address>),
+    /// The answer goes to all parties, each in a mail of their own (R15).
+    All,
+    /// These are asked beside the case.
+    Ask(Vec<Address>),
+    /// This text of the operator's stands before the words.
+    Template(String),
+    /// Held words are sent after all.
+    Send,
+    /// The last answer is called back.
+    Cancel,
+    /// To whom an answer to an unverified author goes (R33).
+    Settle(Settling),
+    /// The case becomes part of the one with this number (R15).
+    Merge(i64),
+    /// A merged case is taken apart again (R15).
+    Split,
+    /// The mail that is answered gets a case of its own.
+    Wrong,
+    /// The last merge or split is taken back.
+    Undo,
+    /// The last mail of the customer comes back whole (R92).
+    Original,
+    /// All that was said comes back.
+    History,
+    /// How the case stands, and the author's other cases.
+    Status,
+    /// The page for agents.
+    Help,
+    /// A conversation begins (R23).
+    To(Vec<Address>),
+    /// The author is away, until this time, milliseconds.
+    Away(Option<i64>),
+    /// The author is back.
+    Back,
+    /// The author gets notes and mails of the case.
+    Watch,
+    /// They do not any more.
+    Unwatch,
+}
+
+impl Command {
+    /// The word that gives it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        name_of(self)
+    }
+
+    /// Does it say how the case stands from now on?
+    #[must_use]
+    pub fn sets_status(&self) -> bool {
+        matches!(
+            self,
+            Command::Close | Command::Wait | Command::Reopen | Command::Snooze(_) | Command::Spam | Command::Merge(_)
+        )
+    }
+
+    /// Does it decide to whom words go?
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        matches!(self, Command::Send | Command::All | Command::Ask(_) | Command::Template(_) | Command::To(_))
+    }
 }
 
 /// What becomes of an unverified author's mail (R33).
@@ -39,82 +122,18 @@ pub enum Settling {
     Reject,
 }
 
-/// A word, what may stand after it, and what it does.
-struct Word {
-    name: &'static str,
-    takes: Takes,
-    does: &'static str,
-}
-
-/// What stands after a word.
-enum Takes {
-    Nothing(Command),
-    Addresses(fn(Vec<Address>) -> Command),
-    /// The word is known, and not carried out by this release.
-    Later,
-}
-
-/// Addresses after one word.
-const ADDRESSES_MAX: usize = 20;
-
-const fn word(name: &'static str, takes: Takes, does: &'static str) -> Word {
-    Word { name, takes, does }
-}
-
-const fn later(name: &'static str) -> Word {
-    Word { name, takes: Takes::Later, does: "" }
-}
-
-const fn settle(name: &'static str, settling: Settling, does: &'static str) -> Word {
-    Word { name, takes: Takes::Nothing(Command::Settle(settling)), does }
-}
-
-static WORDS: [Word; 34] = [
-    word("note", Takes::Nothing(Command::Note), "nothing leaves, colleagues only"),
-    word("close", Takes::Nothing(Command::Close), "the case is closed"),
-    word("original", Takes::Nothing(Command::Original), "the whole mail as it came"),
-    settle("accept", Settling::Accept, "they belong to the case, the answer goes to them"),
-    settle("replace", Settling::Replace, "the same person with a new address, the answer goes there"),
-    settle("customer", Settling::Customer, "to the customer"),
-    settle("only", Settling::Only, "to this author alone, with nothing of the case"),
-    settle("reject", Settling::Reject, "nothing is sent"),
-    word("send", Takes::Nothing(Command::Send), "what was held is sent"),
-    word("cc", Takes::Addresses(Command::Cc), "a copy to these, now and later"),
-    word("uncc", Takes::Addresses(Command::Uncc), "no more copies to these"),
-    later("wait"),
-    later("reopen"),
-    later("take"),
-    later("assign"),
-    later("release"),
-    later("tag"),
-    later("untag"),
-    later("priority"),
-    later("snooze"),
-    later("merge"),
-    later("split"),
-    later("spam"),
-    later("all"),
-    later("subject"),
-    later("history"),
-    later("status"),
-    later("template"),
-    later("help"),
-    later("to"),
-    later("away"),
-    later("cancel"),
-    later("ask"),
-    later("wrong"),
-];
-
 /// The words that settle an unverified author's mail, each with what it does.
 #[must_use]
 pub fn settling_words() -> String {
-    let words: Vec<String> = WORDS
-        .iter()
-        .filter(|w| matches!(w.takes, Takes::Nothing(Command::Settle(_))))
-        .map(|w| format!("#{}: {}", w.name, w.does))
-        .collect();
+    let words: Vec<String> =
+        WORDS.iter().filter(|w| w.group == Some(Group::Settles)).map(|w| format!("#{}: {}", w.name, w.does)).collect();
     format!("{}.", words.join("; "))
+}
+
+/// Every word with what it does, for people.
+#[must_use]
+pub fn all_words() -> Vec<(&'static str, &'static str)> {
+    WORDS.iter().map(|w| (w.name, w.does)).collect()
 }
 
 /// What the leading lines say.
@@ -145,8 +164,9 @@ pub fn settling(commands: &[Command]) -> Option<Settling> {
 
 /// Reads the leading lines of an agent's new words.
 #[must_use]
-pub fn read(words: &str) -> Leading {
+pub fn read(words: &str, now: &Now) -> Leading {
     let mut commands = Vec::new();
+    let mut groups: Vec<(Group, &'static str)> = Vec::new();
     let mut lines = 0usize;
     let mut leading = true;
     for line in words.lines().filter(|l| !l.starts_with('>')).map(plain).filter(|l| !l.is_empty()) {
@@ -156,13 +176,22 @@ pub fn read(words: &str) -> Leading {
         };
         let known = WORDS.iter().find(|w| w.name == word);
         match (leading, known) {
-            (true, Some(known)) => match ordered(known, &after) {
-                Ok(command) => {
-                    commands.push(command);
-                    lines = lines.saturating_add(1);
+            (true, Some(known)) => {
+                match ordered(known, &after, now) {
+                    Ok(command) => commands.push(command),
+                    Err(reason) => return stopped(reason),
                 }
-                Err(reason) => return stopped(reason),
-            },
+                lines = lines.saturating_add(1);
+                if let Some(group) = known.group {
+                    if let Some((_, other)) = groups.iter().find(|(g, _)| *g == group) {
+                        return stopped(format!(
+                            "#{other} and #{} contradict each other; say one of them.",
+                            known.name
+                        ));
+                    }
+                    groups.push((group, known.name));
+                }
+            }
             (true, None) => {
                 return stopped(format!("#{word} is no command; did you mean #{}?", nearest(&word)));
             }
@@ -175,44 +204,46 @@ pub fn read(words: &str) -> Leading {
             (false, None) => {}
         }
     }
-    let settles = commands.iter().filter(|c| matches!(c, Command::Settle(_))).count();
-    if settles > 1 {
-        return stopped("It says more than one of the words that settle an author's mail.".to_owned());
-    }
-    Leading::Commands { commands, lines }
-}
-
-/// The order that a line gives, or why it gives none.
-fn ordered(word: &Word, after: &str) -> Result<Command, String> {
-    let name = word.name;
-    match &word.takes {
-        Takes::Nothing(command) if after.trim_matches('.').is_empty() => Ok(command.clone()),
-        Takes::Nothing(_) => Err(format!("#{name} takes nothing after it, but the line says \"{after}\".")),
-        Takes::Addresses(command) => addresses(name, after).map(command),
-        Takes::Later => {
-            let words: Vec<String> =
-                WORDS.iter().filter(|w| !w.does.is_empty()).map(|w| format!("#{}", w.name)).collect();
-            Err(format!("#{name} is not carried out by this release; {} are.", words.join(", ")))
-        }
+    match contradiction(&commands) {
+        Some(reason) => stopped(reason),
+        None => Leading::Commands { commands, lines },
     }
 }
 
-/// `Max <max@shop.example>, eve@shop.example`; what a client makes of an address (`<mailto:…>`) is taken off.
-fn addresses(name: &str, after: &str) -> Result<Vec<Address>, String> {
-    let mut found: Vec<Address> = Vec::new();
-    let words = after.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '[' | ']' | '(' | ')'));
-    for text in words.map(|w| w.trim_start_matches("mailto:").trim_matches('.')).filter(|w| w.contains('@')) {
-        match Address::parse(text) {
-            Some(address) if found.contains(&address) => {}
-            Some(address) => found.push(address),
-            None => return Err(format!("\"{text}\" after #{name} is no address.")),
-        }
-    }
-    match found.len() {
-        0 => Err(format!("#{name} needs an address after it, like #{name} max@shop.example.")),
-        n if n > ADDRESSES_MAX => Err(format!("#{name} takes at most {ADDRESSES_MAX} addresses.")),
-        _ => Ok(found),
-    }
+/// Orders of which one cannot be carried out beside the other.
+fn contradiction(commands: &[Command]) -> Option<String> {
+    let has = |wanted: fn(&Command) -> bool| commands.iter().any(wanted);
+    let settles = has(|c| matches!(c, Command::Settle(_)));
+    let note = has(|c| matches!(c, Command::Note));
+    let pairs = [
+        (note && settles, "#note and a word that settles an author's mail"),
+        (note && has(|c| matches!(c, Command::Send)), "#note and #send"),
+        (note && has(|c| matches!(c, Command::All)), "#note and #all"),
+        (note && has(|c| matches!(c, Command::Ask(_))), "#note and #ask"),
+        (note && has(|c| matches!(c, Command::To(_))), "#note and #to"),
+        (note && has(|c| matches!(c, Command::Template(_))), "#note and #template"),
+        (has(|c| matches!(c, Command::All)) && has(|c| matches!(c, Command::Ask(_))), "#all and #ask"),
+        (settles && has(|c| matches!(c, Command::All | Command::Ask(_))), "#all or #ask and a word that settles"),
+        (has(|c| matches!(c, Command::To(_))) && has(|c| matches!(c, Command::Ask(_))), "#to and #ask"),
+    ];
+    let said = pairs.into_iter().find_map(|(holds, words)| holds.then(|| format!("{words} contradict each other.")));
+    said.or_else(|| {
+        let both = |on: Vec<String>, off: Vec<String>| on.into_iter().find(|word| off.contains(word));
+        let twice = both(named(commands, true), named(commands, false))?;
+        Some(format!("It puts {twice} on and takes it off."))
+    })
+}
+
+/// Addresses and tags that are put on, or taken off.
+fn named(commands: &[Command], on: bool) -> Vec<String> {
+    let words = commands.iter().flat_map(|command| match command {
+        Command::Cc(addresses) if on => addresses.iter().map(Address::key).collect(),
+        Command::Uncc(addresses) if !on => addresses.iter().map(Address::key).collect(),
+        Command::Tag(tags) if on => tags.iter().map(|t| format!("#{t}")).collect(),
+        Command::Untag(tags) if !on => tags.iter().map(|t| format!("#{t}")).collect(),
+        _ => Vec::new(),
+    });
+    words.collect()
 }
 
 /// The text without the doubled `#` that marks a line as text (R41).
@@ -235,12 +266,10 @@ fn stopped(reason: String) -> Leading {
 /// A line without bullets, smart quotes, NBSP and the like round it.
 fn plain(line: &str) -> String {
     line.replace('\u{a0}', " ")
+        .replace(['\u{200b}', '\u{feff}', '\u{2060}'], "")
         .trim_matches(|c: char| {
             c.is_whitespace()
-                || matches!(
-                    c,
-                    '*' | '•' | '·' | '-' | '–' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '_' | '\u{200b}'
-                )
+                || matches!(c, '*' | '•' | '·' | '-' | '–' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '_' | '`')
         })
         .to_owned()
 }
@@ -275,75 +304,4 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn commands(words: &str) -> Vec<Command> {
-        match read(words) {
-            Leading::Commands { commands, .. } => commands,
-            Leading::Stopped { reason } => panic!("{reason}"),
-        }
-    }
-
-    fn reason(words: &str) -> String {
-        match read(words) {
-            Leading::Commands { commands, .. } => panic!("{commands:?}"),
-            Leading::Stopped { reason } => reason,
-        }
-    }
-
-    #[test]
-    fn r41_words_are_found_however_a_client_writes_them() {
-        for words in ["#note\nhello", "#NOTE\n\nhello", "* #Note \n", "\u{a0}“#note”\nx", "\n\n#note"] {
-            assert_eq!(commands(words), [Command::Note], "{words:?}");
-        }
-        assert_eq!(commands("#note\n#close\nbye"), [Command::Note, Command::Close]);
-    }
-
-    #[test]
-    fn r41_other_hashes_are_text() {
-        for words in ["Dear Jane,\n#1 is the left one", "##note is a word", "hello\n#hashtag", "# note"] {
-            assert_eq!(commands(words), [], "{words:?}");
-        }
-    }
-
-    #[test]
-    fn r41_what_cannot_be_done_stops_the_whole_reply() {
-        assert!(reason("#clsoe\nbye").contains("#close"));
-        assert!(reason("bye\n#close").contains("below your text"));
-        assert!(reason("#assign ben").contains("not carried out"));
-        assert!(reason("#note to self").contains("takes nothing"));
-        assert!(reason("#accept\n#reject").contains("more than one"));
-    }
-
-    #[test]
-    fn r41_addresses_are_found_however_a_client_writes_them() {
-        let max = Address::parse("max@shop.example").unwrap_or_else(Address::unknown);
-        for line in [
-            "#cc max@shop.example",
-            "#CC Max Meier <max@shop.example>.",
-            "#cc max@shop.example<mailto:max@shop.example>",
-            "#cc [max@shop.example](mailto:max@shop.example)",
-        ] {
-            assert_eq!(commands(line), [Command::Cc(vec![max.clone()])], "{line}");
-        }
-        assert!(reason("#cc").contains("needs an address"));
-        assert!(reason("#cc Max").contains("needs an address"));
-        assert!(reason("#cc a@b, max@@x").contains("no address"));
-        let many: Vec<String> = (0..21).map(|n| format!("a{n}@shop.example")).collect();
-        assert!(reason(&format!("#cc {}", many.join(" "))).contains("at most"));
-    }
-
-    #[test]
-    fn r33_every_settling_word_is_named_with_what_it_does() {
-        for word in ["#accept", "#replace", "#customer", "#only", "#reject"] {
-            assert!(settling_words().contains(word), "{word}");
-            assert!(settling(&commands(word)).is_some(), "{word}");
-        }
-    }
-
-    #[test]
-    fn a_doubled_hash_leaves_as_one() {
-        assert_eq!(unescaped("##note is a word\nx"), "#note is a word\nx");
-    }
-}
+mod tests;

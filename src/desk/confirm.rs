@@ -1,134 +1,67 @@
-//! Orders carried out, and one line to the agent about it (R42, R92).
+//! Lines of the desk to an agent, in the thread of the case (R42, R92).
 
 use minijinja::context;
 
 use crate::mail::render::Part;
 
 use super::agent::{Parent, Writing};
-use super::case::{Direction, Party, Status, party_of};
-use super::command::Command;
+use super::case::{Direction, Entry};
+use super::command::{self, Command};
 use super::letters::{Letter, Written};
-use super::outgoing::{Sheet, ToAgent, earlier, mailbox_of, shown};
-use super::policy::{Agent, Policy};
-use super::routing::{agent_by_address, is_our_own};
-use super::{Decision, Effect, EntryLink, Outcome, Purpose};
-use crate::mail::{Address, NameAddr};
+use super::orders::{Done, nothing_was_sent, obey};
+use super::outgoing::{Sheet, ToAgent, earlier, mailbox_of};
+use super::policy::{Agent, Mailbox};
+use super::relay::{percent_encoded, relay_address, when};
+use super::thread::relay_subject;
+use super::view::Work;
+use super::{Decision, EntryLink, Outcome, Purpose, What, absence};
 
-/// Participants of one case.
-const PARTICIPANTS_MAX: usize = 50;
-
-/// Carries out what changes the case.
-pub fn obey(sheet: &mut Sheet<'_>, writing: &Writing<'_>, commands: &[Command]) {
-    let case = &writing.known.case;
-    let by = &writing.agent.name;
-    for command in commands {
-        match command {
-            Command::Close => sheet.set_status(case, Status::Closed, by, "R42"),
-            Command::Cc(addresses) => {
-                for address in addresses {
-                    let party = named(writing, address);
-                    let id = party.id;
-                    sheet.push(Effect::AddParty(case.key, party));
-                    sheet.push(Effect::Copied(case.key, id, true));
-                    sheet.log(case.key, "participant", by, "R20", &format!("{address} gets copies of answers"));
-                }
-            }
-            Command::Uncc(addresses) => {
-                for party in addresses.iter().filter_map(|a| party_of(&writing.known.parties, a)) {
-                    sheet.push(Effect::Copied(case.key, party.id, false));
-                    let detail = format!("{} gets no copies of answers any more", party.person.address);
-                    sheet.log(case.key, "participant", by, "R20", &detail);
-                }
-            }
-            Command::Note | Command::Original | Command::Settle(_) | Command::Send => {}
-        }
-    }
-}
-
-/// The parties as they are once the commands are carried out.
-#[must_use]
-pub fn parties_after(writing: &Writing<'_>, commands: &[Command]) -> Vec<Party> {
-    let mut parties = writing.known.parties.clone();
-    for command in commands {
-        let (addresses, copied) = match command {
-            Command::Cc(addresses) => (addresses, true),
-            Command::Uncc(addresses) => (addresses, false),
-            _ => continue,
-        };
-        for address in addresses {
-            match parties.iter_mut().find(|p| p.person.address.key() == address.key()) {
-                Some(party) => party.copied = copied,
-                None if copied => parties.push(Party { copied: true, ..named(writing, address) }),
-                None => {}
-            }
-        }
-    }
-    parties
-}
-
-fn named(writing: &Writing<'_>, address: &Address) -> Party {
-    let known = party_of(&writing.known.parties, address).cloned();
-    known.unwrap_or_else(|| Party::new(writing.known.case.key, NameAddr::new("", address.clone())))
-}
-
-/// Why somebody may not get copies, or may not be taken out; `None` if all is well.
-#[must_use]
-pub fn objection(writing: &Writing<'_>, commands: &[Command]) -> Option<String> {
-    let policy: &Policy = writing.arriving.policy;
-    for command in commands {
-        match command {
-            Command::Cc(addresses) => {
-                for address in addresses {
-                    if is_our_own(policy, address) {
-                        return Some(format!("{address} is an address of ours."));
-                    }
-                    if agent_by_address(policy, address).is_some() {
-                        return Some(format!("{address} is a colleague's private address; customers never see those."));
-                    }
-                    if !crate::mail::render::can_be_written(address) {
-                        return Some(format!("{address} is no address that mail can be sent to."));
-                    }
-                }
-            }
-            Command::Uncc(addresses) => {
-                let copied = |a: &&Address| party_of(&writing.known.parties, a).is_some_and(|p| p.copied);
-                if let Some(address) = addresses.iter().find(|a| !copied(a)) {
-                    return Some(format!("{address} gets no copies in this case."));
-                }
-            }
-            _ => {}
-        }
-    }
-    let participants = parties_after(writing, commands).iter().filter(|p| p.copied).count();
-    (participants > PARTICIPANTS_MAX).then(|| format!("A case has at most {PARTICIPANTS_MAX} participants."))
-}
+/// Characters of one entry of a history.
+const HISTORY_CHARS_MAX: usize = 20_000;
 
 /// A reply that holds only commands sends nothing to the customer.
 #[must_use]
 pub fn orders(writing: &Writing<'_>, commands: &[Command]) -> Decision {
     let case = &writing.known.case;
     let mut sheet = Sheet::new(writing.arriving.event, writing.arriving.policy);
-    obey(&mut sheet, writing, commands);
-    let mut done = Vec::new();
-    for command in commands {
-        match command {
-            Command::Close => done.push(format!("Case #{} is closed", case.reference)),
-            Command::Cc(addresses) => done.push(format!("{} get copies of answers from now on", listed(addresses))),
-            Command::Uncc(addresses) => done.push(format!("{} get no copies any more", listed(addresses))),
-            Command::Original => original(&mut sheet, writing),
-            Command::Note | Command::Settle(_) | Command::Send => {}
-        }
+    let done = obey(&mut sheet, writing, commands);
+    returned(&mut sheet, writing, commands);
+    let mut lines = done.lines;
+    lines.extend(done.news);
+    if lines.is_empty() {
+        return sheet.done(Outcome::Handled, "R42", "commands only", Some(case.key));
     }
-    if !done.is_empty() {
-        let line = format!("{}; nothing was sent to {}.", done.join("; "), shown(&case.customer));
-        confirm(&mut sheet, writing, writing.agent, &line, "");
-    }
-    sheet.done(Outcome::Handled, "R42", "commands only", Some(case.key))
+    let line = format!("{}; {}.", lines.join("; "), nothing_was_sent(writing));
+    confirm(&mut sheet, writing, writing.agent, &line, "");
+    sheet.done(Outcome::Handled, "R42", &line, Some(case.key))
 }
 
-fn listed(addresses: &[Address]) -> String {
-    let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    words.join(", ")
+/// What is told where the agent's words went out: what they would not see otherwise.
+pub fn news(sheet: &mut Sheet<'_>, writing: &Writing<'_>, done: &Done) {
+    if !done.news.is_empty() {
+        let line = format!("{}.", done.news.join("; "));
+        confirm(sheet, writing, writing.agent, &line, "");
+    }
+}
+
+/// What an agent asked to read.
+pub fn returned(sheet: &mut Sheet<'_>, writing: &Writing<'_>, commands: &[Command]) {
+    for command in commands {
+        match command {
+            Command::Original => original(sheet, writing),
+            Command::History => history(sheet, writing),
+            Command::Status => status(sheet, writing),
+            Command::Help => confirm(sheet, writing, writing.agent, "The words, one a line, above your text", &help()),
+            _ => {}
+        }
+    }
+}
+
+/// Every word and what it does, then the page for agents.
+#[must_use]
+pub fn help() -> String {
+    let words: Vec<String> = command::all_words().into_iter().map(|(name, does)| format!("#{name}: {does}")).collect();
+    format!("{}\n\n{}", words.join("\n"), include_str!("../../docs/agents.md"))
 }
 
 /// The mail that the relay carried, whole, as an attachment (R92).
@@ -154,10 +87,78 @@ fn original(sheet: &mut Sheet<'_>, writing: &Writing<'_>) {
     to_agent(sheet, writing, writing.agent, carried(writing), written, vec![part]);
 }
 
+/// All that was said, oldest first.
+fn history(sheet: &mut Sheet<'_>, writing: &Writing<'_>) {
+    let case = &writing.known.case;
+    let Some(mailbox) = mailbox_of(writing.arriving.policy, case) else {
+        return;
+    };
+    let said: Vec<String> =
+        writing.known.entries.iter().filter(|(_, e)| !e.silent).map(|(_, e)| item(e, mailbox)).collect();
+    let line = format!("Case #{}, {}: all that was said", case.reference, case.subject);
+    confirm(sheet, writing, writing.agent, &line, &said.join("\n\n"));
+}
+
+fn item(entry: &Entry, mailbox: &Mailbox) -> String {
+    let to = if entry.to.is_empty() { String::new() } else { format!(" to {}", entry.to.join(", ")) };
+    let kind = match entry.direction {
+        Direction::Note => " (note)".to_owned(),
+        Direction::Inbound => String::new(),
+        Direction::Outbound => to,
+    };
+    let text: String = entry.text.trim().chars().take(HISTORY_CHARS_MAX).collect();
+    let indented: Vec<String> = text.lines().map(|l| format!("    {l}")).collect();
+    format!("{}  {}{kind}\n{}", when(entry.at_ms, &mailbox.time_zone), entry.author_name, indented.join("\n"))
+}
+
+/// How the case stands, and what else the agent has to do.
+fn status(sheet: &mut Sheet<'_>, writing: &Writing<'_>) {
+    let case = &writing.known.case;
+    let Some(mailbox) = mailbox_of(writing.arriving.policy, case) else {
+        return;
+    };
+    let mut line = format!(
+        "Case #{} is {}, owner {}, priority {}",
+        case.reference,
+        case.status.word(),
+        case.owner.as_deref().unwrap_or("nobody"),
+        case.handling.priority.word()
+    );
+    if !case.handling.tags.is_empty() {
+        line.push_str(&format!(", tags {}", case.handling.tags.join(", ")));
+    }
+    if let Some(until_ms) = case.handling.snoozed_until_ms {
+        line.push_str(&format!(", put aside until {}", when(until_ms, &mailbox.time_zone)));
+    }
+    confirm(sheet, writing, writing.agent, &line, &work(&writing.arriving.view.work, mailbox));
+}
+
+/// An agent's open cases.
+#[must_use]
+pub fn work(work: &[Work], mailbox: &Mailbox) -> String {
+    match work {
+        [] => "You own no open case.".to_owned(),
+        _ => format!("Your open cases:\n{}", absence::list(&work.iter().collect::<Vec<_>>(), mailbox)),
+    }
+}
+
 /// One line to an agent, in the thread of the case.
 pub fn confirm(sheet: &mut Sheet<'_>, writing: &Writing<'_>, agent: &Agent, line: &str, words: &str) {
     let written = writing.arriving.policy.letters.write(Letter::Confirm, &context! { line, words });
     to_agent(sheet, writing, agent, carried(writing), written, Vec::new());
+}
+
+/// One line with a word that can be sent back without typing.
+pub fn offer(sheet: &mut Sheet<'_>, writing: &Writing<'_>, line: &str, word: &str, link: EntryLink) {
+    let case = &writing.known.case;
+    let Some(mailbox) = mailbox_of(writing.arriving.policy, case) else {
+        return;
+    };
+    let tokened = relay_address(writing.arriving.policy, mailbox, case, writing.agent);
+    let subject_encoded = percent_encoded(&relay_subject(case, true));
+    let values = context! { line, words => "", offers => [word], tokened, subject_encoded };
+    let written = writing.arriving.policy.letters.write(Letter::Confirm, &values);
+    to_agent(sheet, writing, writing.agent, link, written, Vec::new());
 }
 
 /// A reply to our line is a reply to what the agent's mail answered.
@@ -178,7 +179,9 @@ pub fn to_agent(
     parts: Vec<Part>,
 ) {
     let case = &writing.known.case;
-    let Some(mailbox) = mailbox_of(writing.arriving.policy, case) else {
+    // who orders from the command line reads it there
+    let elsewhere = matches!(writing.arriving.event.what, What::Ordered(_)) && agent.name == writing.agent.name;
+    let Some(mailbox) = mailbox_of(writing.arriving.policy, case).filter(|_| !elsewhere) else {
         return;
     };
     sheet.to_agent(

@@ -11,11 +11,13 @@ use crate::mail::verdict::Verdict;
 
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held, Party, Status};
+use super::change::Change;
 use super::letters::Letter;
 use super::loops::{Acknowledgement, acknowledgement, is_beyond_the_limit, open_breaker};
 use super::notified;
 use super::opening::new_case;
 use super::outgoing::{Outside, Sheet, ToCustomer, agents_of, shown};
+use super::ownership::in_turn;
 use super::policy::{Mailbox, Policy};
 use super::recipients::Recipients;
 use super::relay::{html_of, relay_to_audience};
@@ -43,6 +45,7 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     let author = standing::in_case(arriving, known, route.token);
     let mut entry = inbound(arriving, author.standing, author.number);
     entry.holder = author.holder;
+    entry.origin = came_to(arriving, route, known);
     if known.entries.iter().any(|(_, e)| notified::is_applications(e)) {
         notified::hide_secrets(&mut entry, None);
     }
@@ -61,15 +64,25 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     if is_new && arriving.verdict() == Verdict::Pass && author.standing == Standing::Party {
         sheet.push(Effect::PartyPassed(case.key, author.number));
     }
-    if case.status != Status::Spam && author.standing.may().runs_the_clock {
+    let aside = known.parties.iter().any(|p| p.id == author.number && p.aside);
+    if case.status != Status::Spam && author.standing.may().runs_the_clock && !aside {
+        if case.handling.snoozed_until_ms.is_some() {
+            sheet.push(Effect::Change(case.key, Change::Snoozed(None)));
+        }
         let rule = if case.status == Status::Closed { "R12" } else { "R10" };
         sheet.set_status(case, waited_for(known), "customer", rule);
     }
     if !arriving.arrival.old {
         let warnings = warnings(arriving, route, Some(known), &author);
-        relay_to_audience(&mut sheet, case, Some(known), &entry, EntryLink::Appended, &warnings);
+        relay_to_audience(&mut sheet, arriving.view, case, Some(known), &entry, EntryLink::Appended, &warnings);
     }
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
+}
+
+/// The merged case to whose address the mail came (R15).
+fn came_to(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Option<CaseKey> {
+    let named = arriving.view.cases.get(&route.token?.case)?;
+    (named.case.key != known.case.key && named.case.merged_into.is_some()).then_some(named.case.key)
 }
 
 /// Where a case stands in which the customer has written again.
@@ -95,7 +108,8 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         return sheet.done(Outcome::Held, "R10", "the mailbox is no longer in the config", None);
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
-    let case = new_case(arriving, route, mailbox, continued, is_spam(arriving, route));
+    let mut case = new_case(arriving, route, mailbox, continued, is_spam(arriving, route));
+    let given = hand_out(arriving, &mut case);
     let passed = arriving.verdict() == Verdict::Pass;
     let wrote = mail.author().is_some_and(|a| a.address.key() == case.customer.address.key());
     let party = Party { has_passed: passed && wrote, ..Party::new(case.key, case.customer.clone()) };
@@ -107,6 +121,10 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         sheet.push(Effect::AddParty(case.key, Party { has_passed: passed, ..Party::new(case.key, person.clone()) }));
     }
     sheet.log(case.key, "opened", "customer", route.rule, &route.because);
+    if let Some(agent) = given {
+        sheet.push(Effect::Given(agent.clone()));
+        sheet.log(case.key, "owner", "yesreply", "R40", &format!("{agent}, in turn"));
+    }
     if let Some(notification) = answered {
         sheet.push(Effect::Precede(case.key, Box::new(notified::first_entry(notification))));
     }
@@ -130,10 +148,21 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     if !arriving.arrival.old {
         let before = answered.map(|n| notified::as_known(&case, n));
         let warnings = warnings(arriving, route, before.as_ref(), &author);
-        relay_to_audience(&mut sheet, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
+        relay_to_audience(&mut sheet, arriving.view, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }
     acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
+}
+
+/// A new case of nobody goes to an agent in turn, where the desk gives them out.
+fn hand_out(arriving: &Arriving<'_>, case: &mut Case) -> Option<String> {
+    if case.status != Status::New || case.old || is_beyond_the_limit(arriving) {
+        return None;
+    }
+    let agent = in_turn(arriving.policy, arriving.view, case, arriving.event.at_ms)?;
+    case.owner = Some(agent.name.clone());
+    case.status = Status::Open;
+    Some(agent.name.clone())
 }
 
 /// R50: the case is kept, and stands in the digest.
@@ -185,6 +214,7 @@ pub fn inbound(arriving: &Arriving<'_>, standing: Standing, party: PartyId) -> E
         held: Held::No,
         answers: None,
         holder: PartyId::NOBODY,
+        origin: None,
     }
 }
 
@@ -245,6 +275,7 @@ fn acknowledge(
         written,
         parts: Vec::new(),
         purpose: Purpose::Acknowledgement,
+        not_before_ms: 0,
         unauthenticated: verdict != Verdict::Pass
             || arriving.arrival.mail.author().is_none_or(|a| a.address.key() != case.customer.address.key()),
     };
@@ -291,6 +322,7 @@ pub fn outbound(
         held: Held::No,
         answers: None,
         holder: PartyId::NOBODY,
+        origin: None,
     }
 }
 
@@ -303,7 +335,7 @@ pub fn staffed(event: &Event, key: CaseKey, view: &View, policy: &Policy) -> Dec
     };
     let last = known.entries.iter().rev().find(|(_, e)| e.direction == Direction::Inbound && !e.silent);
     if let Some((id, entry)) = last {
-        relay_to_audience(&mut sheet, &known.case, Some(known), entry, EntryLink::Stored(*id), &[]);
+        relay_to_audience(&mut sheet, view, &known.case, Some(known), entry, EntryLink::Stored(*id), &[]);
         sheet.log(key, "relayed", "yesreply", "R90", "the mailbox has agents now");
     }
     sheet.done(Outcome::Handled, "R90", "the mailbox has agents now", Some(key))

@@ -86,6 +86,10 @@ pub enum Due {
     SpamEnds(CaseKey),
     /// The breaker of acknowledgements looks whether it may close (R51).
     Breaker,
+    /// A case that an agent put aside until now comes back.
+    Wakes(CaseKey),
+    /// An agent said that they would be back by now.
+    Back(String),
 }
 
 impl Due {
@@ -96,6 +100,8 @@ impl Due {
             Due::Digest { .. } => "digest",
             Due::SpamEnds(_) => "spam_ends",
             Due::Breaker => "breaker",
+            Due::Wakes(_) => "wakes",
+            Due::Back(_) => "back",
         }
     }
 
@@ -106,6 +112,8 @@ impl Due {
             Due::Digest { mailbox } => format!("due/digest/{mailbox}/{at_ms}"),
             Due::SpamEnds(case) => format!("due/{}/spam_ends/{at_ms}", case.0),
             Due::Breaker => format!("due/breaker/{at_ms}"),
+            Due::Wakes(case) => format!("due/{}/wakes/{at_ms}", case.0),
+            Due::Back(agent) => format!("due/back/{agent}/{at_ms}"),
         }
     }
 }
@@ -144,6 +152,10 @@ fn worth_a_line(view: &View, decision: &Decision) -> Option<(Case, Kind, String)
         Some(case) if case.old => None,
         Some(case) if case.status == Status::Spam => Some((case.clone(), Kind::Spam, about(case))),
         Some(case) if limited => Some((case.clone(), Kind::Limit, about(case))),
+        None if decision.effects.iter().any(|e| matches!(e, Effect::SetStatus(_, Status::Spam))) => {
+            let case = &view.cases.get(&decision.case?)?.case;
+            Some((case.clone(), Kind::Spam, about(case)))
+        }
         _ if decision.outcome == Outcome::Held => {
             let case = &view.cases.get(&decision.case?)?.case;
             Some((case.clone(), Kind::Held, decision.because.clone()))

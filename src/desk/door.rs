@@ -8,25 +8,22 @@ use minijinja::context;
 
 use crate::mail::verdict::Verdict;
 
+use super::absence::home;
 use super::arriving::Arriving;
+use super::command::{self, Leading};
 use super::letters::Letter;
 use super::loops::NOTICES_PER_ADDRESS_MAX;
-use super::outgoing::{Outside, Sheet, agents_of};
-use super::policy::{Agent, Mailbox, Policy};
+use super::outgoing::{Outside, Sheet};
+use super::policy::{Agent, Policy};
 use super::routing::{agent_by_address, agent_of};
 use super::token::Token;
-use super::{Decision, Effect, Event, Outcome};
-
-/// The mailbox that speaks to an agent where no case does: the first that they work.
-fn mailbox_for<'a>(policy: &'a Policy, agent: &Agent) -> Option<&'a Mailbox> {
-    policy.mailboxes.values().find(|m| agents_of(policy, &m.name).iter().any(|a| a.name == agent.name))
-}
+use super::{Decision, Effect, Event, Outcome, conversation};
 
 /// An operator welcomes an agent.
 #[must_use]
 pub fn welcome(event: &Event, name: &str, policy: &Policy) -> Decision {
     let mut sheet = Sheet::new(event, policy);
-    let found = policy.agents.get(name).and_then(|agent| Some((agent, mailbox_for(policy, agent)?)));
+    let found = policy.agents.get(name).and_then(|agent| Some((agent, home(policy, agent)?)));
     let Some((agent, mailbox)) = found else {
         return sheet.done(Outcome::Ignored, "R23", "there is no such agent, or no mailbox of theirs", None);
     };
@@ -53,6 +50,14 @@ pub fn heard(arriving: &Arriving<'_>, agent: &Agent) -> Option<Effect> {
     })
 }
 
+/// Does the mail begin with a word of ours?
+fn orders(arriving: &Arriving<'_>) -> bool {
+    match command::read(&arriving.arrival.agent_reading.words, &arriving.now()) {
+        Leading::Commands { commands, .. } => !commands.is_empty(),
+        Leading::Stopped { .. } => true,
+    }
+}
+
 /// A mail came to an agent's door; `None` if it came to none, or from somebody else.
 #[must_use]
 pub fn knocked(arriving: &Arriving<'_>) -> Option<Decision> {
@@ -64,6 +69,11 @@ pub fn knocked(arriving: &Arriving<'_>) -> Option<Decision> {
         return None;
     };
     let author = agent_by_address(policy, &author.address).filter(|a| a.name == agent.name)?;
+    if orders(arriving) {
+        let mut decision = conversation::ordered(arriving, author);
+        decision.effects.extend(heard(arriving, author));
+        return Some(decision);
+    }
     let mut sheet = Sheet::new(arriving.event, policy);
     sheet.extend(heard(arriving, author));
     let opinion = arriving.opinion(mail.author().map(|a| a.address.to_string()).as_deref());
@@ -81,7 +91,7 @@ pub fn knocked(arriving: &Arriving<'_>) -> Option<Decision> {
     };
     if !mail.nature.is_silent()
         && arriving.view.counts.notices_address < NOTICES_PER_ADDRESS_MAX
-        && let Some(mailbox) = mailbox_for(policy, author)
+        && let Some(mailbox) = home(policy, author)
     {
         let values = context! { line, words => "" };
         let subject = format!("Re: Welcome to {}", mailbox.display_name);

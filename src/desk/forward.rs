@@ -17,10 +17,11 @@ use super::agent::{Parent, Writing};
 use super::arriving::Arriving;
 use super::case::{Case, Party, Status, party_of};
 use super::command::{self, Command, Leading};
-use super::confirm::{confirm, obey, objection};
+use super::confirm::confirm;
 use super::customer::{inbound, waited_for};
 use super::note::{note, note_entry};
 use super::opening::new_case;
+use super::orders::{obey, objection};
 use super::outgoing::{Sheet, shown};
 use super::policy::Agent;
 use super::relay::relay_to_audience;
@@ -163,7 +164,7 @@ pub fn forwarded(arriving: &Arriving<'_>, route: &Route) -> Option<Decision> {
         let mut warned = vec![told(agent, passed.original, is_noted, &noted.parts)];
         let author = Author { standing, number, holder: PartyId::NOBODY, doubt: None };
         warned.extend(warnings(&inner, &Route::default(), joined, &author));
-        relay_to_audience(&mut sheet, &case, Some(&view), &entry, EntryLink::Appended, &warned);
+        relay_to_audience(&mut sheet, arriving.view, &case, Some(&view), &entry, EntryLink::Appended, &warned);
     }
     if let Some(reason) = stopped {
         let line = format!("Your forward is in case #{}; of its orders nothing was done. {reason}", case.reference);
@@ -189,11 +190,12 @@ fn opened(sheet: &mut Sheet<'_>, inner: &Arriving<'_>, case: Case, agent: &Agent
 
 /// The commands on top of the note, the words below them, and why they cannot be carried out (R41).
 fn orders(writing: &Writing<'_>, note: &str) -> (Vec<Command>, String, Option<String>) {
-    let (commands, lines) = match command::read(note) {
+    let now = writing.arriving.now();
+    let (commands, lines) = match command::read(note, &now) {
         Leading::Stopped { reason } => return (Vec::new(), note.to_owned(), Some(reason)),
         Leading::Commands { commands, lines } => (commands, lines),
     };
-    let sends = command::settling(&commands).is_some() || commands.contains(&Command::Send);
+    let sends = command::settling(&commands).is_some() || commands.iter().any(Command::sends);
     let refused = sends.then(|| "A forward has no words that could be sent.".to_owned());
     if let Some(reason) = refused.or_else(|| objection(writing, &commands)) {
         return (Vec::new(), note.to_owned(), Some(reason));

@@ -9,15 +9,16 @@ use crate::mail::render::Draft;
 use crate::mail::{MessageId, Nature};
 
 use super::agent::{Parent, Writing};
-use super::answer::{self, Answer, Words};
+use super::answer::{self, Answer, Manner, Words};
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held};
 use super::command::{self, Command};
-use super::confirm::{obey, parties_after, to_agent};
+use super::confirm::{news, to_agent};
 use super::customer;
 use super::guard::Guard;
 use super::letters::Letter;
 use super::loops::may_tell;
+use super::orders::{obey, parties_after};
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of};
 use super::recipients;
 use super::standing::Standing;
@@ -37,6 +38,8 @@ pub struct Hold<'a> {
     obeys: &'a [Command],
     /// The author is the agent, without a doubt.
     by_agent: bool,
+    /// What they had not seen (R48).
+    seen: String,
 }
 
 impl<'a> Hold<'a> {
@@ -44,7 +47,7 @@ impl<'a> Hold<'a> {
     #[must_use]
     pub fn mend(rule: &'static str, reason: &str, remedy: &str) -> Self {
         let (reason, remedy) = (reason.to_owned(), remedy.to_owned());
-        Hold { rule, reason, remedy, waits: None, obeys: &[], by_agent: true }
+        Hold { rule, reason, remedy, waits: None, obeys: &[], by_agent: true, seen: String::new() }
     }
 
     /// They wait for `#send`, or for a word that says to whom.
@@ -57,6 +60,18 @@ impl<'a> Hold<'a> {
     #[must_use]
     pub fn obeying(self, commands: &'a [Command]) -> Self {
         Hold { obeys: commands, ..self }
+    }
+
+    /// With what the agent had not seen (R48).
+    #[must_use]
+    pub fn showing(self, seen: String) -> Self {
+        Hold { seen, ..self }
+    }
+
+    /// Why, and how it is mended.
+    #[must_use]
+    pub fn words(self) -> (String, String) {
+        (self.reason, self.remedy)
     }
 
     /// Nobody knows whether the agent wrote it.
@@ -98,13 +113,14 @@ pub fn held(writing: &Writing<'_>, mut hold: Hold<'_>) -> Decision {
     };
     sheet.append(case.key, entry);
     sheet.log(case.key, "held", "yesreply", hold.rule, &hold.reason);
-    obey(&mut sheet, writing, hold.obeys);
+    let done = obey(&mut sheet, writing, hold.obeys);
+    news(&mut sheet, writing, &done);
     if !may_tell(arriving, writing.known) {
         let detail = "there were many notices within the hour; the digest names it";
         sheet.log(case.key, "not_told", "yesreply", "R52", detail);
         return sheet.done(Outcome::Held, hold.rule, &hold.reason, Some(case.key));
     }
-    let values = context! { reason => hold.reason, remedy => hold.remedy, words };
+    let values = context! { reason => hold.reason, remedy => hold.remedy, words, seen => hold.seen };
     let written = arriving.policy.letters.write(Letter::Returned, &values);
     to_agent(&mut sheet, writing, writing.agent, EntryLink::Appended, written, Vec::new());
     sheet.done(Outcome::Held, hold.rule, &hold.reason, Some(case.key))
@@ -197,7 +213,7 @@ pub fn send(writing: &Writing<'_>, words: &Words, commands: &[Command]) -> Decis
     let parties = parties_after(writing, commands);
     let recipients = recipients::of_answer(&writing.known.case, &parties, target.map(|(_, e)| e));
     let sheet = Sheet::new(writing.arriving.event, writing.arriving.policy);
-    let answer = Answer { recipients, target, bare: false, words: Words::of_held(found) };
+    let answer = Answer { recipients, target, manner: Manner::Reply, words: Words::of_held(found) };
     answer::send(writing, sheet, &answer, commands)
 }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
+use crate::mail::reply::MARKER;
+
 /// A letter as text and as HTML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -115,9 +117,12 @@ impl Letters {
     pub fn with_folder_files(files: BTreeMap<String, String>) -> Result<Self, String> {
         let mut own = environment();
         for (name, source) in files {
-            if !BUILTIN.iter().any(|(known, _)| *known == name) {
+            if template_name(&name).is_none() && !BUILTIN.iter().any(|(known, _)| *known == name) {
                 let known: Vec<&str> = BUILTIN.iter().map(|(known, _)| *known).collect();
-                return Err(format!("letter {name}: no letter has this name; letters are {}", known.join(", ")));
+                return Err(format!(
+                    "letter {name}: no letter has this name; letters are {}, and template.NAME.txt for #template",
+                    known.join(", ")
+                ));
             }
             own.add_template_owned(name.clone(), source).map_err(|e| format!("letter {name}: {e}"))?;
         }
@@ -128,13 +133,28 @@ impl Letters {
     #[must_use]
     pub fn check_samples(&self) -> Vec<String> {
         let sample = sample();
-        BUILTIN
-            .iter()
-            .filter_map(|(name, _)| {
-                let template = self.own.get_template(name).ok()?;
-                template.render(&sample).err().map(|e| format!("letter {name}: {e}"))
-            })
+        self.own
+            .templates()
+            .filter_map(|(name, template)| template.render(&sample).err().map(|e| format!("letter {name}: {e}")))
             .collect()
+    }
+
+    /// Names of the operator's texts for `#template`: files `template.NAME.txt` in the folder.
+    #[must_use]
+    pub fn template_names(&self) -> Vec<String> {
+        let names = self.own.templates().filter_map(|(file, _)| template_name(file).map(str::to_owned));
+        names.collect()
+    }
+
+    /// One of them, with its values; empty if there is none.
+    #[must_use]
+    pub fn template(&self, name: &str, values: &Value) -> String {
+        let file = self
+            .own
+            .templates()
+            .map(|(file, _)| file)
+            .find(|f| template_name(f).is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        file.map(|file| self.one(file, values)).unwrap_or_default()
     }
 
     /// A letter with its values.
@@ -166,6 +186,11 @@ impl Letters {
     }
 }
 
+/// `refund` of `template.refund.txt`
+fn template_name(file: &str) -> Option<&str> {
+    file.strip_prefix("template.")?.strip_suffix(".txt").filter(|name| !name.is_empty())
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(
@@ -174,12 +199,15 @@ fn environment() -> Environment<'static> {
         },
     );
     environment.set_fuel(Some(FUEL));
+    environment.add_global("marker", MARKER);
     environment
 }
 
 fn sample() -> Value {
     context! {
         reference => 1001, desk => "Shop Support", quoted => "> Hello", words => "Hello", words_html => "<p>Hello</p>",
+        customer => "Jane", agent => "Anna", subject => "Lamp", signature => "Shop Support", seen => "Ben: hello",
+        offers => ["cancel"], lines => ["a line"],
         does => "Your reply goes to Jane", warnings => ["careful"], attachments => ["a.pdf"], marker => "marker",
         facts => [context! { label => "From", value => "Jane" }],
         history => [context! { at => "2026-01-01 10:00", who => "Jane", text => "Hello" }],

@@ -5,12 +5,15 @@
 //! Never     fails, waits, tells the time, rolls dice or touches the store: time, chance and settings are
 //!           arguments, effects are data.
 
+pub mod absence;
 pub mod agent;
 pub mod answer;
 pub mod arriving;
 pub mod case;
+pub mod change;
 pub mod command;
 pub mod confirm;
+pub mod conversation;
 pub mod customer;
 pub mod digest;
 pub mod door;
@@ -18,13 +21,19 @@ pub mod forward;
 pub mod guard;
 pub mod held;
 pub mod letters;
+pub mod lookups;
 pub mod loops;
+pub mod moment;
 pub mod note;
 pub mod notified;
 pub mod opening;
 pub mod operator;
+pub mod orders;
 pub mod outgoing;
+pub mod ownership;
 pub mod policy;
+pub mod privacy;
+pub mod recall;
 pub mod recipients;
 pub mod relay;
 pub mod routing;
@@ -33,9 +42,12 @@ pub mod spam;
 pub mod standing;
 pub mod submission;
 pub mod thread;
+pub mod threading;
 pub mod token;
 pub mod trouble;
+pub mod unseen;
 pub mod view;
+pub mod waking;
 pub mod warnings;
 pub mod who;
 
@@ -47,6 +59,7 @@ use crate::mail::{Address, Incoming, NameAddr};
 pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredCopy, View};
 
 use case::{Case, Entry, Held, Party, Status};
+use change::Change;
 use digest::{Due, Line};
 use policy::Policy;
 use submission::{Departure, Notification, Strike, Submission};
@@ -88,6 +101,15 @@ pub enum What {
     Due(Due),
     /// An operator reopens a case, or releases it from spam.
     Reopened(CaseKey),
+    /// An operator says in a case what an agent may say by mail.
+    Ordered(Box<operator::Order>),
+    /// An operator says that an agent is away, or back.
+    Presence {
+        /// Short name.
+        agent: String,
+        /// Away, until this time or without an end; `None`: back.
+        away: Option<Option<i64>>,
+    },
     /// Old mail was taken in at the first start: one summary to the agents (R91).
     OldMail {
         /// Mailbox short name.
@@ -191,6 +213,8 @@ pub struct Dispatch {
     pub entry: EntryLink,
     /// An automatic mail to unauthenticated mail counts against the strict budgets (R51).
     pub unauthenticated: bool,
+    /// It does not leave before, milliseconds: until then it can be called back; 0: at once.
+    pub not_before_ms: i64,
     /// The mail.
     pub draft: Draft,
 }
@@ -217,6 +241,17 @@ pub struct LogLine {
     pub rule: &'static str,
     /// In words.
     pub detail: String,
+}
+
+/// An agent is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// Until when, milliseconds; `None`: until they say otherwise.
+    pub until_ms: Option<i64>,
+    /// It was a machine that said so: it ends when they write.
+    pub noticed: bool,
+    /// Since when, milliseconds; 0 while it is new.
+    pub since_ms: i64,
 }
 
 /// One change of the store.
@@ -267,6 +302,25 @@ pub enum Effect {
     SetSuccessor(CaseKey, CaseKey),
     /// It is part of another one (R13, R15).
     MergeInto(CaseKey, CaseKey),
+    /// It is a case of its own again, and stands so (R15).
+    Unmerge(CaseKey, Status),
+    /// A mail moves to a case of its own.
+    SplitOff {
+        /// The entry.
+        entry: i64,
+        /// Where it is.
+        from: CaseKey,
+        /// Where it goes.
+        to: CaseKey,
+    },
+    /// What an agent's words change of a case.
+    Change(CaseKey, Change),
+    /// An agent is away, or back.
+    Absent(String, Option<Absence>),
+    /// An agent was given a case in turn.
+    Given(String),
+    /// A mail that has not left is called back: row of the outbox.
+    Cancel(i64),
     /// A mail leaves.
     Send(Box<Dispatch>),
     /// A delivery ended otherwise than the relay's answer said.
@@ -317,7 +371,7 @@ pub enum Step {
 /// Decides. Called with an empty view first; asks for what it needs, in at most [`ROUNDS_MAX`] rounds.
 #[must_use]
 pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
-    let keys = routing::keys(event, view, policy);
+    let keys = lookups::keys(event, view, policy);
     if !keys.is_empty() {
         return Step::Need(Box::new(keys));
     }
@@ -329,9 +383,13 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
         What::RotateTokens { reference } => operator::rotate_tokens(event, *reference, view, policy),
         What::Welcome { agent } => door::welcome(event, agent, policy),
+        What::Ordered(order) => operator::ordered(event, order, view, policy),
+        What::Presence { agent, away } => absence::set(event, agent, *away, view, policy),
         What::Due(Due::Digest { mailbox }) => digest::due(event, mailbox, view, policy),
         What::Due(Due::SpamEnds(case)) => spam::ends(event, *case, view, policy),
         What::Due(Due::Breaker) => loops::breaker(event, view, policy),
+        What::Due(Due::Wakes(case)) => waking::due(event, *case, view, policy),
+        What::Due(Due::Back(agent)) => absence::due(event, agent, view, policy),
         What::Reopened(case) => spam::reopened(event, *case, view, policy),
     };
     Step::Done(digest::noted(event, view, policy, decision))
@@ -359,6 +417,9 @@ fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> De
         return trouble::reported(&arriving, &route);
     }
     if let Some(decision) = forward::forwarded(&arriving, &route) {
+        return decision;
+    }
+    if let Some(decision) = conversation::asked(&arriving, &route) {
         return decision;
     }
     match route.agent_token() {

@@ -4,10 +4,12 @@ use super::agent::Writing;
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry};
 use super::command::Command;
-use super::confirm::{confirm, obey};
+use super::confirm::{confirm, returned};
 use super::customer;
-use super::outgoing::{Sheet, shown};
-use super::policy::Agent;
+use super::orders::obey;
+use super::outgoing::{Sheet, agents_of, shown};
+use super::ownership::watch_copied;
+use super::policy::{Agent, Policy};
 use super::standing::Standing;
 use super::token::PartyId;
 use super::{Decision, Outcome};
@@ -18,12 +20,16 @@ pub(super) fn note(writing: &Writing<'_>, words: &str, commands: &[Command]) -> 
     let case = &writing.known.case;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     sheet.append(case.key, note_entry(arriving, writing.agent, words));
-    obey(&mut sheet, writing, commands);
-    let closed = if commands.contains(&Command::Close) { " The case is closed." } else { "" };
-    let line =
-        format!("Kept as a note in case #{}; nothing was sent to {}.{closed}", case.reference, shown(&case.customer));
+    let done = obey(&mut sheet, writing, commands);
+    let mut line =
+        format!("Kept as a note in case #{}; nothing was sent to {}.", case.reference, shown(&case.customer));
+    for more in done.lines.iter().chain(&done.news) {
+        line.push_str(&format!(" {more}."));
+    }
     confirm(&mut sheet, writing, writing.agent, &line, "");
-    tell_owner(&mut sheet, writing, writing.agent, words);
+    returned(&mut sheet, writing, commands);
+    tell_colleagues(&mut sheet, writing, writing.agent, words);
+    watch_copied(&mut sheet, writing);
     sheet.done(Outcome::Handled, "R42", "a note", Some(case.key))
 }
 
@@ -38,6 +44,9 @@ pub(super) fn note_of_colleague(writing: &Writing<'_>, colleague: &Agent) -> Dec
     confirm(&mut sheet, writing, colleague, &line, "");
     let told = told_of_note(colleague, case);
     confirm(&mut sheet, writing, writing.agent, &told, words);
+    for other in listeners(writing).into_iter().filter(|a| a.name != colleague.name && a.name != writing.agent.name) {
+        confirm(&mut sheet, writing, other, &told, words);
+    }
     sheet.done(Outcome::Handled, "R40", "a colleague's mail on another agent's token is a note", Some(case.key))
 }
 
@@ -50,13 +59,19 @@ fn told_of_note(author: &Agent, case: &Case) -> String {
     )
 }
 
-fn tell_owner(sheet: &mut Sheet<'_>, writing: &Writing<'_>, author: &Agent, words: &str) {
-    let case = &writing.known.case;
-    let owner = case.owner.as_ref().and_then(|name| writing.arriving.policy.agents.get(name));
-    if let Some(owner) = owner.filter(|o| o.name != author.name) {
-        let line = told_of_note(author, case);
-        confirm(sheet, writing, owner, &line, words);
+fn tell_colleagues(sheet: &mut Sheet<'_>, writing: &Writing<'_>, author: &Agent, words: &str) {
+    let line = told_of_note(author, &writing.known.case);
+    for colleague in listeners(writing).into_iter().filter(|a| a.name != author.name) {
+        confirm(sheet, writing, colleague, &line, words);
     }
+}
+
+/// The owner and the watchers.
+fn listeners<'a>(writing: &Writing<'a>) -> Vec<&'a Agent> {
+    let case = &writing.known.case;
+    let policy: &'a Policy = writing.arriving.policy;
+    let listens = |a: &&Agent| case.owner.as_ref() == Some(&a.name) || case.handling.watchers.contains(&a.name);
+    agents_of(policy, &case.mailbox).into_iter().filter(listens).collect()
 }
 
 /// The entry of a note.

@@ -116,6 +116,7 @@ pub fn first_entry(notification: &Notification) -> Entry {
         held: Held::No,
         answers: None,
         holder: PartyId::NOBODY,
+        origin: None,
     }
 }
 

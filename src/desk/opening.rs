@@ -7,7 +7,7 @@ use crate::mail::references::without_reply_prefixes;
 
 use super::CaseView;
 use super::arriving::Arriving;
-use super::case::{Case, Status};
+use super::case::{Case, Handling, Status};
 use super::policy::Mailbox;
 use super::routing::Route;
 use super::who::{customer, nobody};
@@ -49,5 +49,6 @@ pub fn new_case(
         context: answered.map_or_else(|| arriving.arrival.context.clone(), |n| n.context.clone()),
         old: arriving.arrival.old,
         generation: 0,
+        handling: Handling::default(),
     }
 }

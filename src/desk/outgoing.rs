@@ -48,6 +48,8 @@ pub struct ToCustomer<'a> {
     pub purpose: Purpose,
     /// Caused by a mail that did not pass (R51).
     pub unauthenticated: bool,
+    /// It does not leave before, milliseconds; 0: at once.
+    pub not_before_ms: i64,
 }
 
 /// A mail to an agent.
@@ -118,6 +120,12 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// What stands on it.
+    #[must_use]
+    pub fn into_effects(self) -> Vec<Effect> {
+        self.effects
+    }
+
     /// The decision.
     #[must_use]
     pub fn done(self, outcome: Outcome, rule: &'static str, because: &str, case: Option<CaseKey>) -> Decision {
@@ -182,6 +190,7 @@ impl<'a> Sheet<'a> {
                 bounce,
                 entry: EntryLink::Appended,
                 unauthenticated: mail.unauthenticated,
+                not_before_ms: mail.not_before_ms,
                 draft: Draft { reply_to: Some(NameAddr::new(&mailbox.display_name, reply_to)), ..draft.clone() },
             });
         }
@@ -240,6 +249,7 @@ impl<'a> Sheet<'a> {
             bounce,
             entry: mail.entry,
             unauthenticated: false,
+            not_before_ms: 0,
             draft,
         });
     }
@@ -268,6 +278,7 @@ impl<'a> Sheet<'a> {
             bounce: PartyId::of_delivery(&id, address),
             entry: EntryLink::Nothing,
             unauthenticated: false,
+            not_before_ms: 0,
             draft: Draft {
                 from: NameAddr::new(&mailbox.display_name, mailbox.address.clone()),
                 to: vec![NameAddr::new(&agent.display_name, address.clone())],
@@ -319,17 +330,6 @@ pub fn mailbox_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a Mailbox> {
 #[must_use]
 pub fn agents_of<'a>(policy: &'a Policy, mailbox: &str) -> Vec<&'a Agent> {
     policy.agents.values().filter(|a| a.mailboxes.is_empty() || a.mailboxes.iter().any(|m| m == mailbox)).collect()
-}
-
-/// The owner, if still in the config (R90), else all agents of the mailbox.
-#[must_use]
-pub fn audience<'a>(policy: &'a Policy, case: &Case) -> (Vec<&'a Agent>, Purpose) {
-    // an owner who does not work the mailbox any more counts as none (R90)
-    let working = agents_of(policy, &case.mailbox);
-    match case.owner.as_ref().and_then(|name| working.iter().copied().find(|a| a.name == *name)) {
-        Some(owner) => (vec![owner], Purpose::RelayOwner),
-        None => (working, Purpose::RelayAll),
-    }
 }
 
 /// What this agent got of the case before.

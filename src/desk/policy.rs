@@ -38,11 +38,37 @@ pub struct Policy {
     pub letters: Letters,
     /// `[desk] digest`, milliseconds.
     pub digest_ms: i64,
+    /// `[desk] assignment`.
+    pub assignment: Assignment,
+    /// `[desk] hold`, milliseconds: so long an answer can be called back.
+    pub hold_ms: i64,
+    /// `[desk] collision` (R48).
+    pub collision: Collision,
     /// `[retention] spam`, milliseconds.
     pub spam_ms: i64,
     /// A mistake that a test builds in: the leak guard lets everything pass.
     #[cfg(feature = "failpoints")]
     pub guard_is_open: bool,
+}
+
+/// Who gets a new case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignment {
+    /// All agents of the mailbox; the first to answer owns it.
+    All,
+    /// One after the other.
+    RoundRobin,
+    /// Whoever has the fewest.
+    LeastLoaded,
+}
+
+/// What holds an answer that was written without having seen it (R48).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collision {
+    /// A colleague's answer.
+    Answers,
+    /// Also a later mail of a customer's.
+    Mails,
 }
 
 /// One mailbox (a desk address) as the rules see it.
@@ -62,6 +88,8 @@ pub struct Mailbox {
     pub null_reverse_path: bool,
     /// From of relays (R6).
     pub relay_from: RelayFrom,
+    /// Below every answer, once; may be empty.
+    pub signature: String,
     /// Language of letters, e.g. "en".
     pub language: String,
     /// Time zone of times in letters.

@@ -28,7 +28,15 @@ impl Recipients {
     #[must_use]
     pub fn with_participants(to: NameAddr, parties: &[Party]) -> Self {
         let others = parties.iter().filter(|p| p.copied && p.replaced_by.is_none());
-        let cc = others.map(|p| p.person.clone()).filter(|p| p.address.key() != to.address.key()).collect();
+        let mut seen = vec![to.address.key()];
+        let mut cc: Vec<NameAddr> = others.filter(|p| !p.aside).map(|p| p.person.clone()).collect();
+        // the parties of merged cases may have one address twice
+        cc.retain(|p| {
+            let key = p.address.key();
+            let new = !seen.contains(&key);
+            seen.push(key);
+            new
+        });
         Recipients { to, cc }
     }
 
@@ -53,8 +61,26 @@ pub fn of_answer(case: &Case, parties: &[Party], target: Option<&Entry>) -> Reci
         .filter(|e| e.direction == Direction::Inbound)
         .and_then(|e| parties.iter().find(|p| p.id == e.party))
         .or_else(|| party_of(parties, &case.customer.address));
+    if let Some(asked) = author.filter(|p| p.aside) {
+        return Recipients::only(asked.person.clone());
+    }
     let to = author.map_or_else(|| case.customer.clone(), |p| newest(parties, p).person.clone());
     Recipients::with_participants(to, parties)
+}
+
+/// Every party under their newest address, the customer first, each once; nobody who was asked beside the case (R15).
+#[must_use]
+pub fn everybody(case: &Case, parties: &[Party]) -> Vec<NameAddr> {
+    let others = parties.iter().filter(|p| !p.aside && p.replaced_by.is_none()).map(|p| p.person.clone());
+    let mut seen: Vec<String> = Vec::new();
+    let mut people: Vec<NameAddr> = std::iter::once(case.customer.clone()).chain(others).collect();
+    people.retain(|p| {
+        let key = p.address.key();
+        let new = !seen.contains(&key);
+        seen.push(key);
+        new
+    });
+    people
 }
 
 fn newest<'a>(parties: &'a [Party], party: &'a Party) -> &'a Party {

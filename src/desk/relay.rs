@@ -9,19 +9,20 @@ use jiff::{Timestamp, tz::TimeZone};
 use minijinja::{Value, context};
 
 use crate::mail::references::base_subject;
-use crate::mail::reply::MARKER;
 use crate::mail::{Address, NameAddr, html};
 
+use super::absence::owner_is_away;
 use super::case::{Case, Direction, Entry};
 use super::letters::Letter;
 use super::notified;
-use super::outgoing::{Sheet, ToAgent, audience, earlier, mailbox_of, shown, via};
-use super::policy::{Agent, Mailbox};
+use super::outgoing::{Sheet, ToAgent, earlier, mailbox_of, shown, via};
+use super::ownership::audience;
+use super::policy::{Agent, Mailbox, Policy};
 use super::recipients;
 use super::standing::Standing;
 use super::thread;
 use super::token::{Class, PartyId, Token, reply_address};
-use super::{CaseView, EntryLink, Purpose};
+use super::{CaseView, EntryLink, Purpose, View};
 
 /// Entries that a relay shows as history.
 const HISTORY_ENTRIES: usize = 6;
@@ -45,13 +46,16 @@ pub struct Shown<'a> {
     pub entry: &'a Entry,
     /// Where the entry is.
     pub link: EntryLink,
-    /// Lines above the words.
+    /// What to be careful of, above the words.
     pub warnings: &'a [String],
+    /// Why it comes, above the words.
+    pub lines: &'a [String],
 }
 
-/// Relays an entry to the owner, or to all agents of the mailbox.
+/// Relays an entry to the owner and the watchers, or to all agents of the mailbox who are there.
 pub fn relay_to_audience(
     sheet: &mut Sheet<'_>,
+    view: &View,
     case: &Case,
     known: Option<&CaseView>,
     entry: &Entry,
@@ -59,12 +63,17 @@ pub fn relay_to_audience(
     warnings: &[String],
 ) {
     let policy = sheet.policy;
-    let (agents, purpose) = audience(policy, case);
+    let now_ms = sheet.event.at_ms;
+    let (agents, purpose) = audience(policy, view, case, now_ms);
     if agents.is_empty() {
         sheet.log(case.key, "not_relayed", "yesreply", "R90", "no agent works this mailbox");
     }
+    let owner = case.owner.as_ref().and_then(|name| policy.agents.get(name));
+    let away = mailbox_of(policy, case).and_then(|mailbox| owner_is_away(view, owner, mailbox, now_ms));
+    let lines: Vec<String> = away.into_iter().collect();
     for agent in agents {
-        relay(sheet, Shown { case, known, entry, link, warnings }, agent, purpose);
+        let lines: &[String] = if owner.is_some_and(|o| o.name == agent.name) { &[] } else { &lines };
+        relay(sheet, Shown { case, known, entry, link, warnings, lines }, agent, purpose);
     }
 }
 
@@ -79,9 +88,7 @@ pub fn relay(sheet: &mut Sheet<'_>, shows: Shown<'_>, agent: &Agent, purpose: Pu
         name: if entry.author_name == entry.author { String::new() } else { entry.author_name.clone() },
         address: Address::parse(&entry.from).unwrap_or_else(|| case.customer.address.clone()),
     };
-    let token =
-        Token { class: Class::Agent, case: case.key, party: PartyId::of_agent(&agent.name) }.renewed(case.generation);
-    let tokened = reply_address(&policy.keys, mailbox, token).to_string();
+    let tokened = relay_address(policy, mailbox, case, agent);
     let values = relay_values(mailbox, shows, agent, &tokened);
     sheet.to_agent(
         mailbox,
@@ -98,8 +105,15 @@ pub fn relay(sheet: &mut Sheet<'_>, shows: Shown<'_>, agent: &Agent, purpose: Pu
     );
 }
 
+/// The agent's own reply address in this case.
+#[must_use]
+pub fn relay_address(policy: &Policy, mailbox: &Mailbox, case: &Case, agent: &Agent) -> String {
+    let token = Token { class: Class::Agent, case: case.key, party: PartyId::of_agent(&agent.name) };
+    reply_address(&policy.keys, mailbox, token.renewed(case.generation)).to_string()
+}
+
 fn relay_values(mailbox: &Mailbox, shows: Shown<'_>, agent: &Agent, tokened: &str) -> Value {
-    let Shown { case, known, entry, warnings, .. } = shows;
+    let Shown { case, known, entry, warnings, lines, .. } = shows;
     let does = if entry.standing.may().is_answered {
         let parties = known.map_or(&[][..], |k| k.parties.as_slice());
         format!(
@@ -116,7 +130,7 @@ fn relay_values(mailbox: &Mailbox, shows: Shown<'_>, agent: &Agent, tokened: &st
         entry.parts.iter().filter(|p| !p.inline).map(|p| format!("{} ({} octets)", p.name, p.size_bytes)).collect();
     let subject = thread::relay_subject(case, true);
     context! {
-        does, warnings, marker => MARKER, tokened, attachments,
+        does, lines, warnings, tokened, attachments,
         reference => case.reference,
         context => case.context.iter().map(|(label, value)| context! { label, value }).collect::<Vec<_>>(),
         words => entry.text.trim_end(),
@@ -180,7 +194,8 @@ pub fn when(at_ms: i64, zone: &TimeZone) -> String {
 }
 
 /// RFC 3986 section 2.1, for `mailto:` (RFC 6068).
-fn percent_encoded(text: &str) -> String {
+#[must_use]
+pub fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

@@ -10,12 +10,10 @@ use crate::mail::references::{ancestors, case_tags};
 
 use super::arriving::Arriving;
 use super::case::Status;
-use super::digest::Due;
 use super::policy::{Agent, Mailbox, Policy, ReplyAddress};
 use super::token::{CaseKey, Class, PartyId, Token};
-use super::who::customer;
-use super::{Decision, Event, Keys, LogLine, Outcome, Side, View, What};
-use super::{Effect, notified, standing, trouble};
+use super::{Decision, LogLine, Outcome, Side};
+use super::{Effect, notified, standing};
 
 /// Where a mail goes, and why.
 #[derive(Debug, Clone, Default)]
@@ -78,72 +76,6 @@ pub fn is_our_own(policy: &Policy, address: &Address) -> bool {
         let mailboxes: Vec<&Mailbox> = policy.mailboxes.values().collect();
         policy.keys.read_address(address, &mailboxes).is_some()
     }
-}
-
-/// What has to be looked up next; empty when all is there.
-#[must_use]
-pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
-    let mut keys = Keys::default();
-    match &event.what {
-        What::Arrived(arrival) => {
-            keys.next_reference = true;
-            let arriving = Arriving { event, arrival, view, policy };
-            let tokens = arriving.address_tokens().0.into_iter().chain(arriving.id_tokens());
-            for token in tokens {
-                keys.cases.insert(token.case);
-                if token.class == Class::Bounce {
-                    keys.bounced.insert(token.party);
-                }
-            }
-            keys.message_ids.extend(ancestors(&arrival.mail));
-            let mut passed = arrival.forward.as_deref();
-            while let Some(inner) = passed {
-                keys.message_ids.extend(inner.original.mail.message_id.clone());
-                passed = inner.original.forward.as_deref();
-            }
-            notified::keys(arrival, policy, &mut keys);
-            keys.references.extend(case_tags(&arrival.mail.subject));
-            if arrival.mail.message_id.is_some() || arrival.mail.date_ms.is_some() {
-                keys.copy = Some(arrival.mail.content_hash);
-            }
-            // budgets are of what we send by ourselves; old mail causes none of it (R91)
-            keys.author = customer(&arriving).map(|c| c.address).filter(|_| !arrival.old);
-            if let Some(author) = arrival.mail.author() {
-                keys.passed = Some(author.address.clone());
-                keys.agents.extend(agent_by_address(policy, &author.address).map(|a| a.name.clone()));
-            }
-            trouble::embedded(arrival, policy, &mut keys);
-        }
-        What::Submitted(submission) => {
-            super::submission::keys(submission, &mut keys);
-        }
-        What::Undeliverable(failure) => {
-            keys.deliveries.insert(failure.delivery);
-        }
-        What::Staffed(case) => {
-            keys.cases.insert(*case);
-        }
-        What::RotateTokens { reference } => {
-            keys.references.insert(*reference);
-        }
-        What::Due(Due::Digest { mailbox }) => keys.digest = Some(mailbox.clone()),
-        What::Due(Due::SpamEnds(case)) | What::Reopened(case) => {
-            keys.cases.insert(*case);
-        }
-        What::Due(Due::Breaker) => keys.breaker = true,
-        What::OldMail { .. } | What::Welcome { .. } => {}
-    }
-    keys.cases.extend(view.known_ids.iter().map(|k| k.case));
-    if matches!(event.what, What::Arrived(_)) {
-        keys.cases.extend(view.notifications.keys());
-    }
-    keys.cases.extend(view.deliveries.iter().map(|d| d.case));
-    keys.cases.extend(view.copies.iter().filter_map(|c| c.case));
-    for known in view.cases.values() {
-        keys.cases.extend(known.case.merged_into);
-        keys.cases.extend(known.case.successor);
-    }
-    keys.without(&view.asked)
 }
 
 /// Where this mail goes (R10–R12).

@@ -7,11 +7,12 @@
 use crate::mail::{Address, NameAddr};
 
 use super::agent::Writing;
-use super::answer::{self, Answer, Words};
+use super::answer::{self, Answer, Manner, Words};
 use super::case::{Direction, Entry, Held, Party, Status, party_of};
 use super::command::{Command, Settling};
-use super::confirm::{confirm, obey, parties_after};
+use super::confirm::confirm;
 use super::held::{Hold, answered, held, waiting};
+use super::orders::{obey, parties_after};
 use super::outgoing::Sheet;
 use super::recipients::{Recipients, of_answer};
 use super::routing::{agent_by_address, is_our_own};
@@ -84,7 +85,8 @@ pub fn settle(writing: &Writing<'_>, settling: Settling, words: Words, commands:
         "R33",
         &format!("the answer to {} goes to {}", author.address, recipients.words()),
     );
-    let answer = Answer { recipients, target: Some(matter), bare: settling == Settling::Only, words };
+    let manner = if settling == Settling::Only { Manner::Alone } else { Manner::Reply };
+    let answer = Answer { recipients, target: Some(matter), manner, words };
     answer::send(writing, sheet, &answer, commands)
 }
 

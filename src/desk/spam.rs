@@ -33,7 +33,7 @@ pub fn rescued(arriving: &Arriving<'_>) -> Option<Decision> {
         return None;
     }
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    release(&mut sheet, known, "somebody took it out of the folder for spam");
+    release(&mut sheet, arriving.view, known, "somebody took it out of the folder for spam");
     Some(sheet.done(
         Outcome::Duplicate,
         "R34",
@@ -51,7 +51,7 @@ pub fn reopened(event: &Event, key: CaseKey, view: &View, policy: &Policy) -> De
     };
     match known.case.status {
         Status::Spam => {
-            release(&mut sheet, known, "an operator reopened it");
+            release(&mut sheet, view, known, "an operator reopened it");
             sheet.done(Outcome::Handled, "R34", "released from spam", Some(key))
         }
         Status::Closed if known.case.merged_into.is_none() => {
@@ -63,13 +63,13 @@ pub fn reopened(event: &Event, key: CaseKey, view: &View, policy: &Policy) -> De
 }
 
 /// Back to the desk: new, and shown to the agents. Nothing is sent to its author by itself.
-fn release(sheet: &mut Sheet<'_>, known: &CaseView, why: &str) {
+fn release(sheet: &mut Sheet<'_>, view: &View, known: &CaseView, why: &str) {
     let case = &known.case;
     sheet.log(case.key, "released", "yesreply", "R34", why);
     sheet.set_status(case, Status::New, "yesreply", "R34");
     let shown = super::case::Case { status: Status::New, ..case.clone() };
     if let Some((id, entry)) = last_inbound(known) {
-        relay_to_audience(sheet, &shown, Some(known), entry, EntryLink::Stored(*id), &[]);
+        relay_to_audience(sheet, view, &shown, Some(known), entry, EntryLink::Stored(*id), &[]);
     }
 }
 

@@ -14,7 +14,8 @@ use super::case::{Direction, Entry};
 use super::customer;
 use super::letters::Letter;
 use super::notified;
-use super::outgoing::{Sheet, ToAgent, agents_of, audience, earlier, mailbox_of};
+use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of};
+use super::ownership::audience;
 use super::policy::{Agent, Policy};
 use super::relay::{Shown, relay};
 use super::routing::Route;
@@ -22,6 +23,7 @@ use super::standing::Standing;
 use super::token::{Class, Found, PartyId};
 use super::{
     Arrival, CaseView, Decision, Delivery, Effect, EntryLink, Event, Keys, Outcome, Purpose, Undeliverable, View,
+    absence,
 };
 
 /// Characters of a report that stand for its diagnostic where it has none.
@@ -49,10 +51,10 @@ pub fn gave_up(event: &Event, failure: &Undeliverable, view: &View, policy: &Pol
     if let Some(delivery) = found.filter(|d| d.purpose == Purpose::Notification) {
         return notified::came_back(event, policy, None, &delivery.recipient, &failure.status, &failure.diagnostic);
     }
-    let Some((delivery, known)) = found.and_then(|d| Some((d, view.cases.get(&d.case)?))) else {
+    let Some((delivery, known)) = found.and_then(|d| Some((d, view.surviving(view.cases.get(&d.case)?)))) else {
         return sheet.done(Outcome::Handled, "R61", "a delivery outside any case failed", None);
     };
-    failed(&mut sheet, known, &view.deliveries, delivery, (&failure.status, &failure.diagnostic), "R61");
+    failed(&mut sheet, known, view, delivery, (&failure.status, &failure.diagnostic), "R61");
     sheet.done(Outcome::Handled, "R61", "a delivery failed for good", Some(delivery.case))
 }
 
@@ -67,7 +69,7 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
     if first.purpose == Purpose::Notification {
         return notifications_report(arriving, &deliveries);
     }
-    let Some(known) = arriving.view.cases.get(&first.case) else {
+    let Some(known) = arriving.view.cases.get(&first.case).map(|c| arriving.view.surviving(c)) else {
         return sheet.done(Outcome::Ignored, "R63", "its case is gone", None);
     };
     let mut entry = customer::inbound(arriving, Standing::System, PartyId::NOBODY);
@@ -84,7 +86,7 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
                     status: status.clone(),
                     diagnostic: diagnostic.clone(),
                 });
-                failed(&mut sheet, known, &arriving.view.deliveries, delivery, (&status, &diagnostic), "R63");
+                failed(&mut sheet, known, arriving.view, delivery, (&status, &diagnostic), "R63");
             }
             Action::Delayed => {
                 let detail = format!("to {}: {diagnostic}", delivery.recipient);
@@ -204,7 +206,7 @@ fn outcomes<'a>(arriving: &Arriving<'_>, deliveries: &[&'a Delivery]) -> Vec<(&'
 fn failed(
     sheet: &mut Sheet<'_>,
     known: &CaseView,
-    deliveries: &[Delivery],
+    view: &View,
     delivery: &Delivery,
     (status, diagnostic): (&str, &str),
     rule: &'static str,
@@ -217,18 +219,18 @@ fn failed(
     match delivery.purpose {
         Purpose::Answer => {
             let author = entry.and_then(|(_, e)| policy.agents.get(&e.author));
-            let told = author.map_or_else(|| audience(policy, case).0, |a| vec![a]);
+            let told = author.map_or_else(|| audience(policy, view, case, sheet.event.at_ms).0, |a| vec![a]);
             let line = "Your answer did not arrive.";
             let remedy = "The case is yours still. If you know another address of this person, answer from there; else try again later.";
             notice(sheet, known, &told, line, remedy, delivery, status, diagnostic, entry.map(|(_, e)| e));
         }
         Purpose::Acknowledgement => {
-            let (told, _) = audience(policy, case);
+            let (told, _) = audience(policy, view, case, sheet.event.at_ms);
             let line = "The acknowledgement did not arrive: the customer's address may be wrong.";
             let remedy = "An answer may not arrive either.";
             notice(sheet, known, &told, line, remedy, delivery, status, diagnostic, None);
         }
-        Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, deliveries, delivery, entry),
+        Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, view, delivery, entry),
         Purpose::Notice | Purpose::Notification => {}
     }
 }
@@ -272,7 +274,7 @@ fn notice(
 fn relay_to_others(
     sheet: &mut Sheet<'_>,
     known: &CaseView,
-    deliveries: &[Delivery],
+    view: &View,
     delivery: &Delivery,
     entry: Option<&(i64, Entry)>,
 ) {
@@ -285,9 +287,13 @@ fn relay_to_others(
         _ => Vec::new(),
     };
     let unreached = |d: &&Delivery| d.entry == delivery.entry && d.agent.is_some() && d.id != delivery.id && !d.failed;
-    if others.is_empty() && !deliveries.iter().any(|d| unreached(&d)) {
+    if others.is_empty() && !view.deliveries.iter().any(|d| unreached(&d)) {
         let detail = format!("no agent of {} can be reached about case {}", case.mailbox, case.reference);
         sheet.log(case.key, "alarm", "yesreply", "R63", &detail);
+    }
+    if let Some(agent) = delivery.agent.as_ref().and_then(|name| policy.agents.get(name)).filter(|_| !others.is_empty())
+    {
+        absence::unreached(sheet, view, agent);
     }
     let Some((id, entry)) = entry.filter(|(_, e)| e.direction == Direction::Inbound) else {
         return;
@@ -295,7 +301,8 @@ fn relay_to_others(
     let absent = delivery.agent.clone().unwrap_or_default();
     let warnings = [format!("{absent} could not be reached; this case is shown to you in their place.")];
     for agent in others {
-        let shows = Shown { case, known: Some(known), entry, link: EntryLink::Stored(*id), warnings: &warnings };
+        let shows =
+            Shown { case, known: Some(known), entry, link: EntryLink::Stored(*id), warnings: &warnings, lines: &[] };
         relay(sheet, shows, agent, Purpose::RelayAll);
     }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mail::{Address, MessageId};
 
-use super::case::{Case, Entry, Party};
+use super::Absence;
+use super::case::{Case, Entry, Party, Priority, Status};
 use super::digest::Line;
 use super::submission::{Notification, Suppressed};
 use super::token::{CaseKey, PartyId};
@@ -44,6 +45,12 @@ pub struct Keys {
     pub digest: Option<String>,
     /// Is the breaker of acknowledgements open, and how many went out?
     pub breaker: bool,
+    /// Who is away?
+    pub away: bool,
+    /// How many cases each agent has.
+    pub loads: bool,
+    /// The open cases of this agent.
+    pub work: Option<String>,
 }
 
 impl Keys {
@@ -82,6 +89,11 @@ impl Keys {
             self.digest = None;
         }
         self.breaker &= !asked.breaker;
+        self.away &= !asked.away;
+        self.loads &= !asked.loads;
+        if self.work == asked.work {
+            self.work = None;
+        }
         self
     }
 }
@@ -113,6 +125,53 @@ pub struct View {
     pub next_reference: i64,
     /// Lines of the mailbox's next digest, oldest first.
     pub digest: Vec<Line>,
+    /// Agents who are away, by short name.
+    pub away: BTreeMap<String, Absence>,
+    /// How much each agent has to do, by short name; who has nothing may be missing.
+    pub loads: BTreeMap<String, Load>,
+    /// An agent's open cases, longest untouched first.
+    pub work: Vec<Work>,
+}
+
+impl View {
+    /// The case that this one is part of, or itself (R15).
+    #[must_use]
+    pub fn surviving<'a>(&'a self, case: &'a CaseView) -> &'a CaseView {
+        let mut found = case;
+        for _ in 0..super::ROUNDS_MAX {
+            match found.case.merged_into.and_then(|key| self.cases.get(&key)) {
+                Some(next) => found = next,
+                None => break,
+            }
+        }
+        found
+    }
+}
+
+/// How much an agent has to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Cases of theirs that are not done.
+    pub cases: u32,
+    /// When they were last given one in turn, milliseconds.
+    pub given_ms: i64,
+}
+
+/// A case in a list for its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// Its number.
+    pub reference: i64,
+    /// Where it stands.
+    pub status: Status,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Address of the customer.
+    pub customer: String,
+    /// Its subject.
+    pub subject: String,
+    /// When something last happened, milliseconds.
+    pub updated_ms: i64,
 }
 
 /// A case with what a decision may need of it.
@@ -253,6 +312,8 @@ pub struct Delivery {
     pub entry: Option<i64>,
     /// Already known to have failed.
     pub failed: bool,
+    /// It has not been tried yet.
+    pub waits: bool,
 }
 
 /// What was sent to, or opened by, this author lately, within the windows of `[limits]`.

@@ -99,6 +99,8 @@ impl Deciding<'_> {
             What::Welcome { .. } => "welcome",
             What::Due(due) => due.word(),
             What::Reopened(_) => "reopened",
+            What::Ordered(_) => "ordered",
+            What::Presence { .. } => "presence",
         };
         let happened = Happened {
             id: &event.id,

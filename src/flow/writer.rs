@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::desk::policy::Policy;
-use crate::desk::{Event, Keys, View, What, routing};
+use crate::desk::{Event, Keys, View, What, lookups};
 use crate::failpoint;
 use crate::store::pending::Pending;
 use crate::store::shelf::Shelf;
@@ -164,7 +164,7 @@ impl Writer {
         let good: Vec<&Event> = events.iter().filter_map(|e| e.event.as_ref().ok()).collect();
         let ids: Vec<&str> = events.iter().map(Prepared::id).collect();
         let policy = &*self.policy;
-        let keys: Vec<Keys> = good.iter().map(|e| routing::keys(e, &View::default(), policy)).collect();
+        let keys: Vec<Keys> = good.iter().map(|e| lookups::keys(e, &View::default(), policy)).collect();
         let shelf = Shelf::stock(connection, &ids, &keys, policy, clock::now_ms()).await?;
         Ok(Deciding { policy, shelf, pending: Pending::default() })
     }

@@ -13,19 +13,22 @@ use super::{rows, search};
 /// # Errors
 /// The database's.
 pub async fn add(connection: &mut AnyConnection, at_ms: i64, due: &Due) -> sqlx::Result<()> {
-    let (mailbox, case) = match due {
-        Due::Digest { mailbox } => (mailbox.clone(), None),
-        Due::SpamEnds(case) => (String::new(), Some(case.to_i64())),
-        Due::Breaker => (String::new(), None),
+    let (mailbox, case, agent) = match due {
+        Due::Digest { mailbox } => (mailbox.clone(), None, None),
+        Due::SpamEnds(case) | Due::Wakes(case) => (String::new(), Some(case.to_i64()), None),
+        Due::Breaker => (String::new(), None, None),
+        Due::Back(agent) => (String::new(), None, Some(agent.clone())),
     };
     sqlx::query(
-        "INSERT INTO agenda (id, at, kind, mailbox, case_key) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO agenda (id, at, kind, mailbox, case_key, agent) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(due.event_id(at_ms))
     .bind(at_ms)
     .bind(due.word())
     .bind(mailbox)
     .bind(case)
+    .bind(agent)
     .execute(&mut *connection)
     .await?;
     Ok(())
@@ -129,6 +132,7 @@ pub async fn forget(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Resu
         "DELETE FROM case_log WHERE case_key = $1",
         "DELETE FROM parties WHERE case_key = $1",
         "DELETE FROM digest WHERE case_key = $1",
+        "DELETE FROM agenda WHERE case_key = $1",
         "DELETE FROM cases WHERE case_key = $1",
     ] {
         let query = sqlx::query(sql).bind(case.to_i64());
@@ -167,7 +171,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn due(&self, now_ms: i64, limit: i64) -> sqlx::Result<Vec<(String, Due)>> {
-        sqlx::query("SELECT id, kind, mailbox, case_key FROM agenda WHERE at <= $1 ORDER BY at, id LIMIT $2")
+        sqlx::query("SELECT id, kind, mailbox, case_key, agent FROM agenda WHERE at <= $1 ORDER BY at, id LIMIT $2")
             .bind(now_ms)
             .bind(limit)
             .fetch_all(self.reader())
@@ -180,6 +184,8 @@ impl Store {
                     ("digest", _) => Due::Digest { mailbox: rows::text(row, "mailbox")? },
                     ("spam_ends", Some(case)) => Due::SpamEnds(case),
                     ("breaker", _) => Due::Breaker,
+                    ("wakes", Some(case)) => Due::Wakes(case),
+                    ("back", _) => Due::Back(rows::maybe_text(row, "agent")?.unwrap_or_default()),
                     _ => return Err(rows::bad("kind", kind)),
                 };
                 Ok((rows::text(row, "id")?, due))

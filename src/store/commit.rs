@@ -9,6 +9,7 @@ use crate::mail::html;
 use crate::mail::render::{Draft, render};
 
 use super::agenda;
+use super::handling;
 use super::notifications;
 use super::pending::{EntryRef, Pending};
 use super::people;
@@ -75,9 +76,15 @@ pub async fn commit(
             Effect::SetStatus(case, status) => commit.set_status(*case, *status).await?,
             Effect::SetOwner(case, owner) => commit.set_owner(*case, owner.clone()).await?,
             Effect::SetSuccessor(case, successor) => commit.set_successor(*case, *successor).await?,
-            Effect::MergeInto(case, target) => {
+            Effect::Change(..)
+            | Effect::MergeInto(..)
+            | Effect::Unmerge(..)
+            | Effect::SplitOff { .. }
+            | Effect::Absent(..)
+            | Effect::Given(_)
+            | Effect::Cancel(_) => {
                 commit.pending.flush(commit.connection).await?;
-                merge(commit.connection, *case, *target, at_ms).await?;
+                handling::change(commit.connection, at_ms, effect).await?;
             }
             Effect::Send(dispatch) => told.queued |= commit.send(dispatch).await?,
             Effect::DeliveryFailed { delivery, status, diagnostic } => {
@@ -227,31 +234,4 @@ impl Commit<'_> {
             .await?;
         Ok(())
     }
-}
-
-/// The entries move, the tokens of the merged case stay alive and lead to the other (R15).
-async fn merge(connection: &mut AnyConnection, case: CaseKey, target: CaseKey, at_ms: i64) -> sqlx::Result<()> {
-    for sql in [
-        "UPDATE entries SET case_key = $1 WHERE case_key = $2",
-        "UPDATE known_ids SET case_key = $1 WHERE case_key = $2",
-        "UPDATE mails SET case_key = $1 WHERE case_key = $2",
-    ] {
-        sqlx::query(sql).bind(target.to_i64()).bind(case.to_i64()).execute(&mut *connection).await?;
-    }
-    sqlx::query(
-        "UPDATE cases SET messages = (SELECT count(*) FROM entries WHERE entries.case_key = cases.case_key), updated_at = $1
-         WHERE case_key = $2 OR case_key = $3",
-    )
-    .bind(at_ms)
-    .bind(target.to_i64())
-    .bind(case.to_i64())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query("UPDATE cases SET merged_into = $1, status = 'closed', closed_at = $2 WHERE case_key = $3")
-        .bind(target.to_i64())
-        .bind(at_ms)
-        .bind(case.to_i64())
-        .execute(&mut *connection)
-        .await?;
-    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::desk::token::CaseKey;
 use crate::desk::{CaseView, Keys, KnownId, Purpose, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{agenda, budgets, notifications, people, rows};
+use super::{agenda, budgets, handling, notifications, people, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -69,12 +69,6 @@ pub async fn load(
         view.asked.passed = Some(author.clone());
         view.author_has_passed = !people::have_passed(connection, &[author.key()]).await?.is_empty();
     }
-    for agent in &keys.agents {
-        view.asked.agents.insert(agent.clone());
-        if let Some(by) = people::proven_by(connection, agent).await? {
-            view.agents.insert(agent.clone(), by);
-        }
-    }
     if let Some(mailbox) = &keys.digest {
         view.asked.digest = Some(mailbox.clone());
         view.digest = agenda::unnamed(connection, mailbox).await?;
@@ -83,6 +77,7 @@ pub async fn load(
         view.asked.breaker = true;
         view.counts.ack_total = budgets::ack_total(connection, policy, at_ms).await?;
     }
+    agents(connection, keys, view).await?;
     if let Some(recipient) = &keys.suppressed {
         view.asked.suppressed = Some(recipient.clone());
         view.suppressed = notifications::suppressed(connection, recipient).await?;
@@ -93,6 +88,29 @@ pub async fn load(
         let row =
             sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(&mut *connection).await?;
         view.next_reference = rows::number(&row, "value")?;
+    }
+    Ok(())
+}
+
+/// What is known of agents: whose mail has passed, who is away, what they have to do.
+async fn agents(connection: &mut AnyConnection, keys: &Keys, view: &mut View) -> sqlx::Result<()> {
+    for agent in &keys.agents {
+        view.asked.agents.insert(agent.clone());
+        if let Some(by) = people::proven_by(connection, agent).await? {
+            view.agents.insert(agent.clone(), by);
+        }
+    }
+    if keys.away {
+        view.asked.away = true;
+        view.away = handling::away(connection).await?;
+    }
+    if keys.loads {
+        view.asked.loads = true;
+        view.loads = handling::loads(connection).await?;
+    }
+    if let Some(agent) = &keys.work {
+        view.asked.work = Some(agent.clone());
+        view.work = handling::work(connection, agent).await?;
     }
     Ok(())
 }
@@ -155,7 +173,7 @@ async fn case(connection: &mut AnyConnection, key: CaseKey, view: &mut View, at_
     let mut entries: Vec<_> = sqlx::query(
         "SELECT id, direction, author, author_name, standing, party, sender, recipients, copies, subject, message_id,
                 ancestors, at, text, html, substr(body, 1, 65536) AS body, parts, thread_topic, thread_index, silent,
-                substr(relay_text, 1, 65536) AS relay_text, held, answers, holder
+                substr(relay_text, 1, 65536) AS relay_text, held, answers, holder, origin
          FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(key.to_i64())
@@ -221,7 +239,7 @@ pub(super) async fn stored_copies(
 }
 
 async fn deliveries(connection: &mut AnyConnection, keys: &Keys, view: &mut View) -> sqlx::Result<()> {
-    let columns = "id, bounce, case_key, recipient, message_id, purpose, agent, entry_id, state";
+    let columns = "id, bounce, case_key, recipient, message_id, purpose, agent, entry_id, state, attempts";
     let mut found = Vec::new();
     for party in &keys.bounced {
         view.asked.bounced.insert(*party);
@@ -307,7 +325,13 @@ pub async fn known_texts(
             texts.shared.push(notification.text);
         }
         let found = sqlx::query(
-            "SELECT direction, body, text, relay_text, silent FROM entries WHERE case_key = $1 ORDER BY id DESC LIMIT $2",
+            "SELECT direction, body, text, relay_text, silent, held FROM entries WHERE case_key IN (
+                 WITH RECURSIVE part (k) AS (
+                     SELECT CAST($1 AS BIGINT)
+                     UNION SELECT cases.merged_into FROM cases JOIN part ON cases.case_key = part.k
+                     WHERE cases.merged_into IS NOT NULL)
+                 SELECT k FROM part)
+             ORDER BY id DESC LIMIT $2",
         )
         .bind(key.to_i64())
         .bind(ENTRIES_MAX)
@@ -323,7 +347,7 @@ pub async fn known_texts(
             let direction = rows::text(row, "direction")?;
             if direction == "note" && !silent {
                 texts.internal.push(rows::text(row, "text")?);
-            } else if direction != "note" {
+            } else if direction != "note" && rows::text(row, "held")? != "dropped" {
                 texts.shared.push(rows::text(row, "text")?);
                 texts.shared.push(rows::text(row, "body")?);
             }

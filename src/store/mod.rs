@@ -10,6 +10,7 @@ pub mod cases;
 pub mod commit;
 pub mod cursors;
 pub mod events;
+pub mod handling;
 pub mod insert;
 pub mod load;
 pub mod notifications;

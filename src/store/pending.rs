@@ -27,16 +27,16 @@ const CASES: Insert = Insert {
     tail: "",
 };
 const PARTIES: Insert = Insert {
-    into: "parties (case_key, party, address, address_key, name, has_passed)",
-    row: "($1, $2, $3, $4, $5, $6)",
+    into: "parties (case_key, party, address, address_key, name, has_passed, aside)",
+    row: "($1, $2, $3, $4, $5, $6, $7)",
     tail: " ON CONFLICT (case_key, party) DO NOTHING",
 };
 const ENTRIES: Insert = Insert {
     into: "entries (case_key, event_id, direction, author, author_name, standing, party, sender, recipients, copies,
                     subject, message_id, ancestors, at, text, html, body, parts, thread_topic, thread_index, silent,
-                    relay_text, held, answers, holder)",
+                    relay_text, held, answers, holder, origin)",
     row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-           $24, $25)",
+           $24, $25, $26)",
     tail: " RETURNING id",
 };
 const WORDS_SQLITE: Insert = Insert { into: "entry_words (rowid, words)", row: "($1, $2)", tail: "" };
@@ -56,7 +56,7 @@ const OUTBOX: Insert = Insert {
                    recipient_domain, reverse_path, bounce, message_id, message_hash, unauthenticated, bytes, splices,
                    state, attempts, attempt, uncertain, next_attempt_at, lease_until, data_started, last_reply, status,
                    created_at)",
-    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'queued', 0, 0, 0, $19, 0,
+    row: "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'queued', 0, 0, 0, $20, 0,
            0, '', '', $19)",
     tail: "",
 };
@@ -160,6 +160,7 @@ impl Pending {
             Value::Text(party.person.address.key()),
             Value::Text(party.person.name.clone()),
             Value::Number(i64::from(party.has_passed)),
+            Value::Number(i64::from(party.aside)),
         ]);
     }
 
@@ -248,6 +249,7 @@ impl Pending {
             Value::Bytes(rendered.bytes.into()),
             Value::Text(serde_json::json!(rendered.splices).to_string()),
             Value::Number(at_ms),
+            Value::Number(dispatch.not_before_ms.max(at_ms)),
         ];
         self.outbox.push((row, entry));
     }
@@ -387,5 +389,6 @@ fn entry_row(new: NewEntry) -> Row {
         Value::Text(new.entry.held.word().to_owned()),
         Value::MaybeNumber(new.entry.answers),
         Value::Number(i64::from(new.entry.holder.0)),
+        Value::MaybeNumber(new.entry.origin.map(CaseKey::to_i64)),
     ]
 }

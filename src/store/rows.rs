@@ -3,12 +3,14 @@
 use sqlx::any::AnyRow;
 use sqlx::{Row, error::BoxDynError};
 
-use crate::desk::case::{Case, Direction, Entry, Held, Party, Status};
+use crate::desk::case::{Case, Direction, Entry, Handling, Held, Party, Priority, Status};
 use crate::desk::standing::Standing;
 use crate::desk::token::{CaseKey, PartyId};
 use crate::desk::{Delivery, KnownId, Purpose, Side};
 use crate::mail::render::Part;
 use crate::mail::{Address, MessageId, NameAddr};
+
+use super::handling::mend;
 
 /// A value that a column must not hold.
 pub fn bad(column: &str, value: impl std::fmt::Display) -> sqlx::Error {
@@ -75,6 +77,18 @@ pub fn case(row: &AnyRow) -> sqlx::Result<Case> {
         context: serde_json::from_str(&text(row, "context")?).map_err(|e| bad("context", e))?,
         old: number(row, "old")? != 0,
         generation: number(row, "generation")?,
+        handling: handling(row)?,
+    })
+}
+
+fn handling(row: &AnyRow) -> sqlx::Result<Handling> {
+    let priority = text(row, "priority")?;
+    Ok(Handling {
+        tags: list(row, "tags")?,
+        priority: Priority::from_word(&priority).ok_or_else(|| bad("priority", priority))?,
+        snoozed_until_ms: maybe_number(row, "snoozed_until")?,
+        watchers: list(row, "watchers")?,
+        mend: mend(&text(row, "mend")?),
     })
 }
 
@@ -86,6 +100,7 @@ pub fn party(row: &AnyRow) -> sqlx::Result<Party> {
         has_passed: number(row, "has_passed")? != 0,
         copied: number(row, "copied")? != 0,
         replaced_by: maybe_number(row, "replaced_by")?.and_then(|n| u32::try_from(n).ok()).map(PartyId),
+        aside: number(row, "aside")? != 0,
     })
 }
 
@@ -119,6 +134,7 @@ pub fn entry(row: &AnyRow) -> sqlx::Result<(i64, Entry)> {
         held: Held::from_word(&held).ok_or_else(|| bad("held", held))?,
         answers: maybe_number(row, "answers")?,
         holder: PartyId(small(row, "holder")?),
+        origin: maybe_number(row, "origin")?.map(CaseKey::from_i64),
     };
     Ok((number(row, "id")?, entry))
 }
@@ -193,5 +209,6 @@ pub fn delivery(row: &AnyRow) -> sqlx::Result<Delivery> {
         agent: maybe_text(row, "agent")?,
         entry: maybe_number(row, "entry_id")?,
         failed: text(row, "state")? == "failed",
+        waits: text(row, "state")? == "queued" && number(row, "attempts")? == 0,
     })
 }

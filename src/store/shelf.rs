@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 use crate::desk::case::Status;
 use crate::desk::digest::Due;
 use crate::desk::policy::Policy;
-use crate::desk::{Counts, Dispatch, Effect, Keys, KnownId, Purpose, StoredCopy, View};
+use crate::desk::{Absence, Counts, Dispatch, Effect, Keys, KnownId, Purpose, StoredCopy, View};
 use crate::mail::{Address, MessageId};
 
 use super::load::placeholders;
@@ -30,6 +30,7 @@ pub struct Shelf {
     /// Has mail of this address passed before? By the form in which addresses compare.
     passed: BTreeMap<String, bool>,
     next_reference: Option<i64>,
+    away: Option<BTreeMap<String, Absence>>,
 }
 
 impl Shelf {
@@ -54,6 +55,9 @@ impl Shelf {
         shelf.budgets(connection, &authors.into_iter().collect::<Vec<_>>(), policy, at_ms).await?;
         let passed: BTreeSet<String> = keys.iter().filter_map(|k| k.passed.as_ref()).map(Address::key).collect();
         shelf.have_passed(connection, &passed.into_iter().collect::<Vec<_>>()).await?;
+        if keys.iter().any(|k| k.away) {
+            shelf.away = Some(super::handling::away(connection).await?);
+        }
         if keys.iter().any(|k| k.next_reference) {
             let row = sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(connection).await?;
             shelf.next_reference = Some(rows::number(&row, "value")?);
@@ -89,6 +93,11 @@ impl Shelf {
         if let Some(passed) = keys.passed.as_ref().and_then(|author| self.passed.get(&author.key())) {
             view.asked.passed = keys.passed.take();
             view.author_has_passed = *passed;
+        }
+        if let (true, Some(away)) = (keys.away, &self.away) {
+            keys.away = false;
+            view.asked.away = true;
+            view.away.clone_from(away);
         }
         if let (true, Some(next)) = (keys.next_reference, self.next_reference) {
             keys.next_reference = false;
@@ -130,7 +139,8 @@ impl Shelf {
                 Effect::PartyPassed(..) => self.passed.retain(|_, passed| *passed),
                 Effect::Remind(_, Due::Breaker) => self.count(|_, counts| counts.breaker_is_open = true),
                 Effect::SetStatus(_, Status::New) | Effect::SetCustomer(..) => self.counts.clear(),
-                Effect::MergeInto(..) | Effect::Forget(_) => {
+                Effect::Absent(..) => self.away = None,
+                Effect::MergeInto(..) | Effect::Unmerge(..) | Effect::SplitOff { .. } | Effect::Forget(_) => {
                     self.ids.clear();
                     self.copies.clear();
                     self.passed.clear();

@@ -435,6 +435,7 @@ fn mailbox() -> Option<Mailbox> {
         null_reverse_path: false,
         relay_from: RelayFrom::Mailbox,
         language: "en".to_owned(),
+        signature: String::new(),
         time_zone: jiff::tz::TimeZone::UTC,
     })
 }

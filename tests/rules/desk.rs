@@ -173,7 +173,7 @@ impl Desk {
     }
 
     /// An operator orders something; the outcome.
-    async fn ordered(&self, what: What) -> String {
+    pub async fn ordered(&self, what: What) -> String {
         let event = Event { id: format!("cli/{}", unique()), at_ms: yesreply::clock::now_ms(), what };
         self.flow.handle(vec![event]).await.expect("an order").remove(0).outcome
     }

@@ -238,12 +238,13 @@ async fn r23_orders_above_a_forward() {
     assert_eq!((case.listed.case.status, case.entries[1].1.text.as_str()), (Status::Closed, "For the record."));
     let mut desk = Desk::new().await;
     desk.gets(ANNA, &forward("#assign bob\nHis kind of thing.")).await;
-    assert_eq!(customer(&desk.case().await), jane(), "the customer waits, whatever the orders");
-    let sent = desk.sends().await;
-    let told = to(&sent, "anna@agents.example");
-    assert!(told.iter().any(|l| l.text().contains("#assign is not carried out")), "{told:?}");
-    for (order, objection) in [("#send", "no words that could be sent"), ("#cc bob@agents.example", "private address")]
-    {
+    let case = desk.case().await;
+    assert_eq!((customer(&case), case.listed.case.owner.as_deref()), (jane(), Some("bob")));
+    for (order, objection) in [
+        ("#send", "no words that could be sent"),
+        ("#assign ben", "there are anna, bob"),
+        ("#cc bob@agents.example", "private address"),
+    ] {
         let mut desk = Desk::new().await;
         desk.gets(ANNA, &forward(&format!("{order}\nPlease."))).await;
         let case = desk.case().await;

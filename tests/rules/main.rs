@@ -37,3 +37,4 @@ mod reports;
 mod signatures;
 mod spam;
 mod threads;
+mod words;

@@ -1,0 +1,141 @@
+//! What the store is asked before a decision.
+//!
+//! Decides   which cases, ids, budgets and people an event needs to be looked up, in rounds: what one round found may name
+//!           more.
+//! Never     asks twice.
+
+use crate::mail::references::{ancestors, case_tags};
+
+use super::arriving::Arriving;
+use super::case::Mend;
+use super::command::{self, Command, Leading};
+use super::digest::Due;
+use super::policy::{Assignment, Policy};
+use super::routing::agent_by_address;
+use super::token::Class;
+use super::who::customer;
+use super::{Event, Keys, View, What, notified, recall, trouble};
+
+/// What has to be looked up next; empty when all is there.
+#[must_use]
+pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
+    let mut keys = Keys::default();
+    match &event.what {
+        What::Arrived(arrival) => arrived(&Arriving { event, arrival, view, policy }, &mut keys),
+        What::Submitted(submission) => {
+            super::submission::keys(submission, &mut keys);
+        }
+        What::Undeliverable(failure) => {
+            keys.deliveries.insert(failure.delivery);
+            keys.away = true;
+        }
+        What::Staffed(case) => {
+            keys.cases.insert(*case);
+            keys.away = true;
+        }
+        What::RotateTokens { reference } => {
+            keys.references.insert(*reference);
+            keys.away = true;
+        }
+        What::Due(Due::Digest { mailbox }) => keys.digest = Some(mailbox.clone()),
+        What::Due(Due::SpamEnds(case)) => {
+            keys.cases.insert(*case);
+        }
+        What::Due(Due::Wakes(case)) | What::Reopened(case) => {
+            keys.cases.insert(*case);
+            keys.away = true;
+        }
+        What::Due(Due::Back(agent)) => {
+            keys.away = true;
+            keys.work = Some(agent.clone());
+        }
+        What::Due(Due::Breaker) => keys.breaker = true,
+        What::Ordered(order) => {
+            keys.references.insert(order.reference);
+            keys.next_reference = true;
+            keys.away = true;
+            ordered(&Arriving { event, arrival: &order.arrival, view, policy }, &mut keys);
+        }
+        What::Presence { agent, .. } => {
+            keys.away = true;
+            keys.work = Some(agent.clone());
+        }
+        What::OldMail { .. } | What::Welcome { .. } => {}
+    }
+    keys.cases.extend(view.known_ids.iter().map(|k| k.case));
+    if matches!(event.what, What::Arrived(_)) {
+        keys.cases.extend(view.notifications.keys());
+    }
+    keys.cases.extend(view.deliveries.iter().map(|d| d.case));
+    keys.cases.extend(view.copies.iter().filter_map(|c| c.case));
+    for known in view.cases.values() {
+        keys.cases.extend(known.case.merged_into);
+        keys.cases.extend(known.case.successor);
+        keys.cases.extend(known.entries.iter().filter_map(|(_, e)| e.origin));
+        if let Some(Mend::Merged(key) | Mend::Split(key)) = known.case.handling.mend {
+            keys.cases.insert(key);
+        }
+    }
+    keys.without(&view.asked)
+}
+
+/// What a mail needs.
+fn arrived(arriving: &Arriving<'_>, keys: &mut Keys) {
+    let Arriving { arrival, policy, .. } = *arriving;
+    keys.next_reference = true;
+    let tokens = arriving.address_tokens().0.into_iter().chain(arriving.id_tokens());
+    for token in tokens {
+        keys.cases.insert(token.case);
+        if token.class == Class::Bounce {
+            keys.bounced.insert(token.party);
+        }
+    }
+    keys.message_ids.extend(ancestors(&arrival.mail));
+    let mut passed = arrival.forward.as_deref();
+    while let Some(inner) = passed {
+        keys.message_ids.extend(inner.original.mail.message_id.clone());
+        passed = inner.original.forward.as_deref();
+    }
+    notified::keys(arrival, policy, keys);
+    keys.references.extend(case_tags(&arrival.mail.subject));
+    if arrival.mail.message_id.is_some() || arrival.mail.date_ms.is_some() {
+        keys.copy = Some(arrival.mail.content_hash);
+    }
+    // budgets are of what we send by ourselves; old mail causes none of it (R91)
+    keys.author = customer(arriving).map(|c| c.address).filter(|_| !arrival.old);
+    if let Some(author) = arrival.mail.author() {
+        keys.passed = Some(author.address.clone());
+        keys.agents.extend(agent_by_address(policy, &author.address).map(|a| a.name.clone()));
+    }
+    trouble::embedded(arrival, policy, keys);
+    ordered(arriving, keys);
+    keys.away = true;
+    keys.loads = policy.assignment != Assignment::All && !arrival.old;
+}
+
+/// What an agent's orders need: the other case, the answer that is called back, the agent's open cases.
+fn ordered(arriving: &Arriving<'_>, keys: &mut Keys) {
+    let Some(agent) = arriving.arrival.mail.author().and_then(|a| agent_by_address(arriving.policy, &a.address)) else {
+        return;
+    };
+    keys.work = arriving.view.away.contains_key(&agent.name).then(|| agent.name.clone());
+    let words = match &arriving.arrival.forward {
+        Some(forward) => &forward.note,
+        None => &arriving.arrival.agent_reading.words,
+    };
+    let Leading::Commands { commands, .. } = command::read(words, &arriving.now()) else {
+        return;
+    };
+    for command in commands {
+        match command {
+            Command::Merge(reference) => drop(keys.references.insert(reference)),
+            Command::Status | Command::Back => keys.work = Some(agent.name.clone()),
+            Command::Cancel => {
+                for known in arriving.view.cases.values() {
+                    recall::keys(known, &agent.name, keys);
+                }
+            }
+            _ => {}
+        }
+    }
+}
