@@ -14,6 +14,7 @@ use crate::desk::policy::{
 };
 use crate::desk::token::TokenKeys;
 use crate::mail::Address;
+use crate::mail::language::LANGUAGES;
 
 /// R34.
 const SPAM_MS_MIN: i64 = 30 * 86_400_000;
@@ -262,11 +263,14 @@ fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> 
             jiff::tz::TimeZone::UTC
         });
         let language = mailbox.language.clone().unwrap_or_else(|| "en".to_owned());
-        if language != "en" {
+        if !LANGUAGES.contains(&language.as_str()) {
             findings.note(
                 &format!("{key}.language"),
-                "this release has letters in English only",
-                "override them in letters.folder",
+                &format!(
+                    "there are letters in {}; in \"{language}\" only what letters.folder has",
+                    LANGUAGES.join(", ")
+                ),
+                &format!("put acknowledge.{language}.txt and the like there"),
             );
         }
         mailboxes.insert(

@@ -6,8 +6,8 @@
 
 use minijinja::context;
 
-use crate::mail::NameAddr;
 use crate::mail::verdict::Verdict;
+use crate::mail::{NameAddr, language};
 
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held, Party, Status};
@@ -244,6 +244,7 @@ fn acknowledge(
     }
     let letters = &arriving.policy.letters;
     let desk = &mailbox.display_name;
+    let language = language::of(&entry.text).unwrap_or(&mailbox.language);
     let (written, subject) = match acknowledgement(arriving, route, case, verdict) {
         Acknowledgement::Nothing(reason) => {
             open_breaker(sheet, arriving, reason);
@@ -254,11 +255,14 @@ fn acknowledge(
             let quoted: Vec<String> = entry.text.lines().map(|l| format!("> {l}")).collect();
             let words_html = html_of(entry);
             let values = context! { reference => case.reference, desk, quoted => quoted.join("\n"), words_html };
-            (letters.write(Letter::Acknowledge, &values), thread::answer_subject(&entry.subject))
+            (letters.write_in(language, Letter::Acknowledge, &values), thread::answer_subject(&entry.subject))
         }
         Acknowledgement::Constant => {
             let values = context! { reference => case.reference, desk };
-            (letters.write(Letter::AcknowledgeConstant, &values), letters.constant_subject(case.reference))
+            (
+                letters.write_in(language, Letter::AcknowledgeConstant, &values),
+                letters.constant_subject(language, case.reference),
+            )
         }
     };
     let person = if subject.starts_with("Re: ") {

@@ -4,12 +4,16 @@
 //! Follows   templates of minijinja: built in, or an operator's; people's words are data, never template source.
 //! Never     fails: an operator's letter that cannot be rendered gives way to the built-in one.
 
+mod translated;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
 use crate::mail::reply::MARKER;
+
+use translated::TRANSLATED;
 
 /// A letter as text and as HTML.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +107,7 @@ impl Letters {
     #[must_use]
     pub fn builtin() -> Self {
         let mut builtin = environment();
-        for (name, source) in BUILTIN {
+        for (name, source) in BUILTIN.into_iter().chain(TRANSLATED) {
             // A built-in letter that does not compile is found by the test below.
             let _ = builtin.add_template(name, source);
         }
@@ -117,7 +121,7 @@ impl Letters {
     pub fn with_folder_files(files: BTreeMap<String, String>) -> Result<Self, String> {
         let mut own = environment();
         for (name, source) in files {
-            if template_name(&name).is_none() && !BUILTIN.iter().any(|(known, _)| *known == name) {
+            if template_name(&name).is_none() && !BUILTIN.iter().chain(&TRANSLATED).any(|(known, _)| *known == name) {
                 let known: Vec<&str> = BUILTIN.iter().map(|(known, _)| *known).collect();
                 return Err(format!(
                     "letter {name}: no letter has this name; letters are {}, and template.NAME.txt for #template",
@@ -166,16 +170,33 @@ impl Letters {
         }
     }
 
+    /// A letter to a customer in this language, as far as there is one (RFC 5646).
+    #[must_use]
+    pub fn write_in(&self, language: &str, letter: Letter, values: &Value) -> Written {
+        Written {
+            text: self.one_in(language, letter.name(), "txt", values),
+            html: self.one_in(language, letter.name(), "html", values),
+        }
+    }
+
     /// What stands where an application told not to answer (R70).
     #[must_use]
-    pub fn just_reply(&self) -> String {
-        self.one("just_reply.txt", &context! {}).trim().to_owned()
+    pub fn just_reply(&self, language: &str) -> String {
+        self.one_in(language, "just_reply", "txt", &context! {}).trim().to_owned()
     }
 
     /// Subject of the constant acknowledgement.
     #[must_use]
-    pub fn constant_subject(&self, reference: i64) -> String {
-        self.one("acknowledge_constant.subject", &context! { reference }).trim().to_owned()
+    pub fn constant_subject(&self, language: &str, reference: i64) -> String {
+        self.one_in(language, "acknowledge_constant", "subject", &context! { reference }).trim().to_owned()
+    }
+
+    /// The operator's letter in this language, else the operator's; the built-in one in this language, else in English.
+    fn one_in(&self, language: &str, name: &str, kind: &str, values: &Value) -> String {
+        let names = [format!("{name}.{language}.{kind}"), format!("{name}.{kind}")];
+        let tried = [&self.own, &self.builtin].into_iter().flat_map(|all| names.iter().map(move |name| (all, name)));
+        let mut found = tried.filter_map(|(all, name)| all.get_template(name).ok()?.render(values).ok());
+        found.next().unwrap_or_default()
     }
 
     fn one(&self, name: &str, values: &Value) -> String {
@@ -246,7 +267,26 @@ mod tests {
             assert!(!written.text.trim().is_empty(), "{letter:?}");
             assert!(written.html.contains('<'), "{letter:?}");
         }
-        assert_eq!(letters.constant_subject(1001), "We have your message [#1001]");
+        assert_eq!(letters.constant_subject("en", 1001), "We have your message [#1001]");
+    }
+
+    #[test]
+    fn letters_to_customers_come_in_their_language() {
+        let letters = Letters::builtin();
+        for language in crate::mail::language::LANGUAGES {
+            for letter in [Letter::Acknowledge, Letter::AcknowledgeConstant] {
+                let written = letters.write_in(language, letter, &sample());
+                assert!(written.text.contains("1001") && written.html.contains("1001"), "{language} {letter:?}");
+                let english = letters.write(letter, &sample());
+                assert_eq!(written == english, language == "en", "{language} {letter:?}");
+            }
+            assert!(letters.constant_subject(language, 1001).contains("[#1001]"), "{language}");
+            assert!(!letters.just_reply(language).is_empty(), "{language}");
+        }
+        assert_eq!(letters.just_reply("pl"), letters.just_reply("en"));
+        let files = BTreeMap::from([("just_reply.txt".to_owned(), "Write back.".to_owned())]);
+        let own = Letters::with_folder_files(files).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(own.just_reply("de"), "Write back.", "an operator's words go before ours in any language");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::desk::routing::is_our_own;
 use crate::desk::submission::{self, Submission};
 use crate::desk::{Event, What};
 use crate::mail::edit::{Header, split};
-use crate::mail::{Address, Incoming, phrases, read};
+use crate::mail::{Address, Incoming, language, phrases, read};
 use crate::store::quarantine::Quarantined;
 
 use super::prepare::{self, Prepared};
@@ -147,8 +147,11 @@ impl Flow {
         );
         let (_, body) = split(&opened.raw);
         let found = phrases::found(&opened.mail.text).len();
+        let mailbox = self.policy().mailboxes.get(&application.mailbox);
+        let language = language::of(&opened.mail.text).or(mailbox.map(|m| m.language.as_str())).unwrap_or("en");
+        let just_reply = self.policy().letters.just_reply(language);
         let replaced = match application.phrases {
-            Phrases::Replace if found > 0 => phrases::in_body(&opened.raw, self.policy().letters.just_reply().as_str()),
+            Phrases::Replace if found > 0 => phrases::in_body(&opened.raw, &just_reply),
             _ => None,
         };
         let body_changed = replaced.is_some();

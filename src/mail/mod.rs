@@ -10,6 +10,7 @@ pub mod address;
 pub mod edit;
 pub mod forward;
 pub mod html;
+pub mod language;
 pub mod layers;
 pub mod links;
 pub mod message_id;

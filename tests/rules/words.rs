@@ -509,3 +509,23 @@ async fn an_operator_says_it_from_the_command_line() {
     assert_eq!(to(&desk.sends().await, "bob@agents.example").len(), 0);
     drop(annas);
 }
+
+#[tokio::test]
+async fn letters_follow_the_customers_language() {
+    let trusted = "language = \"nl\"";
+    for (words, expected) in [
+        (
+            "Guten Tag, mein Paket ist noch nicht angekommen. Können Sie bitte nachsehen, wo es ist?",
+            "eine Nachricht von Ihrer Adresse",
+        ),
+        ("Hello, my parcel has not arrived yet. Could you please look where it is?", "a message from your address"),
+        ("4711?", "een bericht van uw adres"),
+    ] {
+        let mut desk = Desk::support(trusted).await;
+        desk.gets(JANE, &Draft::new("support@shop.example", "4711", words)).await;
+        let sent = desk.sends().await;
+        let letter = one_to(&sent, "jane@customer.example");
+        assert!(letter.text().contains(expected) && letter.html().contains(expected), "{}", letter.text());
+        assert!(letter.subject().contains("[#1001]"));
+    }
+}
