@@ -9,6 +9,7 @@ use minijinja::context;
 use crate::mail::NameAddr;
 use crate::mail::verdict::Verdict;
 
+use super::actions::{self, Chosen};
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held, Party, Status};
 use super::letters::Letter;
@@ -65,9 +66,14 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
         let rule = if case.status == Status::Closed { "R12" } else { "R10" };
         sheet.set_status(case, waited_for(known), "customer", rule);
     }
+    let chosen = actions::chosen(arriving, route, author.standing);
     if !arriving.arrival.old {
-        let warnings = warnings(arriving, route, Some(known), &author);
+        let mut warnings = warnings(arriving, route, Some(known), &author);
+        warnings.extend(actions::remark(&chosen));
         relay_to_audience(&mut sheet, case, Some(known), &entry, EntryLink::Appended, &warnings);
+    }
+    if let Chosen::PassedOn { call, .. } = chosen {
+        actions::pass_on(&mut sheet, case, *call);
     }
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
@@ -95,12 +101,17 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         return sheet.done(Outcome::Held, "R10", "the mailbox is no longer in the config", None);
     };
     let continued = route.continues.and_then(|key| arriving.view.cases.get(&key));
-    let case = new_case(arriving, route, mailbox, continued, is_spam(arriving, route));
+    let mut case = new_case(arriving, route, mailbox, continued, is_spam(arriving, route));
     let passed = arriving.verdict() == Verdict::Pass;
     let wrote = mail.author().is_some_and(|a| a.address.key() == case.customer.address.key());
     let party = Party { has_passed: passed && wrote, ..Party::new(case.key, case.customer.clone()) };
     let author = standing::of_opener(arriving, party.id, continued.is_some() || route.notification.is_some());
     let entry = notified::without_secrets(arriving, route, inbound(arriving, author.standing, party.id));
+    let chosen = actions::chosen(arriving, route, author.standing);
+    let alone = matches!(chosen, Chosen::PassedOn { alone: true, .. }) && !is_beyond_the_limit(arriving);
+    if alone {
+        case.status = Status::Waiting;
+    }
     sheet.push(Effect::Open(Box::new(case.clone())));
     sheet.push(Effect::AddParty(case.key, party));
     if let Some(person) = other_author(arriving, &case) {
@@ -127,12 +138,18 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     if is_beyond_the_limit(arriving) {
         return beyond_the_limit(sheet, &case);
     }
-    if !arriving.arrival.old {
+    if !arriving.arrival.old && !alone {
         let before = answered.map(|n| notified::as_known(&case, n));
-        let warnings = warnings(arriving, route, before.as_ref(), &author);
+        let mut warnings = warnings(arriving, route, before.as_ref(), &author);
+        warnings.extend(actions::remark(&chosen));
         relay_to_audience(&mut sheet, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }
-    acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
+    if let Chosen::PassedOn { call, .. } = chosen {
+        actions::pass_on(&mut sheet, &case, *call);
+    }
+    if !alone {
+        acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
+    }
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 

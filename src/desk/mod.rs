@@ -5,9 +5,11 @@
 //! Never     fails, waits, tells the time, rolls dice or touches the store: time, chance and settings are
 //!           arguments, effects are data.
 
+pub mod actions;
 pub mod agent;
 pub mod answer;
 pub mod arriving;
+pub mod call;
 pub mod case;
 pub mod command;
 pub mod confirm;
@@ -24,6 +26,7 @@ pub mod notified;
 pub mod opening;
 pub mod operator;
 pub mod outgoing;
+pub mod owners;
 pub mod policy;
 pub mod recipients;
 pub mod relay;
@@ -46,6 +49,7 @@ use crate::mail::{Address, Incoming, NameAddr};
 
 pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredCopy, View};
 
+use call::{Call, Called};
 use case::{Case, Entry, Held, Party, Status};
 use digest::{Due, Line};
 use policy::Policy;
@@ -88,6 +92,8 @@ pub enum What {
     Due(Due),
     /// An operator reopens a case, or releases it from spam.
     Reopened(CaseKey),
+    /// What an application was to be told has ended.
+    Called(Box<Called>),
     /// Old mail was taken in at the first start: one summary to the agents (R91).
     OldMail {
         /// Mailbox short name.
@@ -259,6 +265,15 @@ pub enum Effect {
     Notify(Box<Notification>, Option<Departure>),
     /// A notification came back (R64).
     Strike(Strike),
+    /// An application, or its owner, is to be told something.
+    Call(Box<Call>),
+    /// How that ended.
+    CallEnded {
+        /// Its row.
+        row: i64,
+        /// How.
+        ending: call::Ending,
+    },
     /// The case stands elsewhere.
     SetStatus(CaseKey, Status),
     /// Somebody owns it, or nobody.
@@ -332,6 +347,7 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Due(Due::Digest { mailbox }) => digest::due(event, mailbox, view, policy),
         What::Due(Due::SpamEnds(case)) => spam::ends(event, *case, view, policy),
         What::Due(Due::Breaker) => loops::breaker(event, view, policy),
+        What::Called(called) => call::ended(event, called, view, policy),
         What::Reopened(case) => spam::reopened(event, *case, view, policy),
     };
     Step::Done(digest::noted(event, view, policy, decision))

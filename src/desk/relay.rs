@@ -180,7 +180,7 @@ pub fn when(at_ms: i64, zone: &TimeZone) -> String {
 }
 
 /// RFC 3986 section 2.1, for `mailto:` (RFC 6068).
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

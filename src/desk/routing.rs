@@ -91,6 +91,9 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             let tokens = arriving.address_tokens().0.into_iter().chain(arriving.id_tokens());
             for token in tokens {
                 keys.cases.insert(token.case);
+                if token.class == Class::Notification && view.cases.contains_key(&token.case) {
+                    keys.answered.insert(token.case);
+                }
                 if token.class == Class::Bounce {
                     keys.bounced.insert(token.party);
                 }
@@ -131,13 +134,16 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.cases.insert(*case);
         }
         What::Due(Due::Breaker) => keys.breaker = true,
+        What::Called(called) => keys.cases.extend(called.case),
         What::OldMail { .. } | What::Welcome { .. } => {}
     }
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
     if matches!(event.what, What::Arrived(_)) {
         keys.cases.extend(view.notifications.keys());
+        keys.acted.extend(view.notifications.keys());
     }
     keys.cases.extend(view.deliveries.iter().map(|d| d.case));
+    trouble::of_notifications(view, policy, &mut keys);
     keys.cases.extend(view.copies.iter().filter_map(|c| c.case));
     for known in view.cases.values() {
         keys.cases.extend(known.case.merged_into);

@@ -99,6 +99,7 @@ impl Deciding<'_> {
             What::Welcome { .. } => "welcome",
             What::Due(due) => due.word(),
             What::Reopened(_) => "reopened",
+            What::Called(_) => "called",
         };
         let happened = Happened {
             id: &event.id,
