@@ -1,7 +1,7 @@
 //! A command that is told on its standard input.
 //!
 //! Follows   sysexits(3): 0 takes it, 65 refuses it, everything else is tried again.
-//! Never     uses a shell, or waits for a command that does not end: it is ended with its time.
+//! Never     uses a shell, hands on our environment, or waits for a command that does not end: it is ended with its time.
 
 use std::process::Stdio;
 
@@ -12,6 +12,8 @@ use crate::store::calls::Due;
 
 use super::{ANSWER_BYTES_MAX, Attempt, answer, reason};
 
+/// What a command knows of our environment.
+const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 /// EX_DATAERR.
 const REFUSED: i32 = 65;
 
@@ -30,6 +32,9 @@ async fn ended(words: &[String], call: &Due) -> std::io::Result<(Option<i32>, Ve
     let (program, arguments) = words.split_first().ok_or_else(|| std::io::Error::other("there is no program"))?;
     let mut child = Command::new(program)
         .args(arguments)
+        // our own environment may hold passwords
+        .env_clear()
+        .envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .env("YESREPLY_CALL", &call.call_id)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

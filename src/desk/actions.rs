@@ -227,11 +227,19 @@ pub enum Chosen {
     PassedOn {
         /// What the application is told, but for its case.
         call: Box<Call>,
-        /// Nothing stands beside it: no person need see it unless the application does not take it.
+        /// Nothing stands beside it.
         alone: bool,
     },
     /// It is not: why, for agents.
     Kept(String),
+}
+
+impl Chosen {
+    /// No person need see it, unless the application does not take it.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        matches!(self, Chosen::PassedOn { alone: true, .. })
+    }
 }
 
 /// What this reply chose of what the notification that it answers offered.
@@ -295,12 +303,15 @@ fn is_acted(view: &View, notification: &Notification) -> bool {
     view.acted.contains(&notification.case)
 }
 
-/// Passes a word on, as part of its case.
-pub fn pass_on(sheet: &mut Sheet<'_>, case: &Case, mut call: Call) {
+/// Passes on what was chosen, as part of its case.
+pub fn pass_on(sheet: &mut Sheet<'_>, case: &Case, chosen: Chosen) {
+    let Chosen::PassedOn { mut call, .. } = chosen else {
+        return;
+    };
     let what = shown(call.kind, &call.word, &call.label);
     sheet.log(case.key, "passed_on", "customer", "R72", &format!("{what} to {}", call.application));
     call.case = Some((case.key, case.reference));
-    sheet.push(Effect::Call(Box::new(call)));
+    sheet.push(Effect::Call(call));
 }
 
 /// What agents are told of it, above the words that stand beside it.

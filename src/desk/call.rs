@@ -275,8 +275,7 @@ fn not_taken(sheet: &mut Sheet<'_>, known: &CaseView, called: &Called) {
         sheet.set_status(case, waited_for(known), "yesreply", "R72");
         shown.status = waited_for(known);
     }
-    let wrote = |e: &Entry| e.direction == Direction::Inbound && !e.silent && e.from == called.recipient.to_string();
-    if let Some((id, entry)) = known.entries.iter().rev().find(|(_, e)| wrote(e)) {
+    if let Some((id, entry)) = chose(known, called) {
         let warning = format!("{detail}. It may be done all the same: look there before you act.");
         relay_to_audience(sheet, &shown, Some(known), entry, EntryLink::Stored(*id), &[warning]);
     }
@@ -289,6 +288,12 @@ fn not_taken(sheet: &mut Sheet<'_>, known: &CaseView, called: &Called) {
     }
 }
 
+/// The last mail of the one who chose.
+fn chose<'a>(known: &'a CaseView, called: &Called) -> Option<&'a (i64, Entry)> {
+    let theirs = |from: &str| Address::parse(from).is_some_and(|from| from.key() == called.recipient.key());
+    known.entries.iter().rev().find(|(_, e)| e.direction == Direction::Inbound && !e.silent && theirs(&e.from))
+}
+
 /// An automatic letter to the one who chose, in answer to their mail; one for each notification that the application
 /// itself sent, so that it needs no budget.
 fn tell(sheet: &mut Sheet<'_>, known: &CaseView, called: &Called, written: Written) {
@@ -297,8 +302,7 @@ fn tell(sheet: &mut Sheet<'_>, known: &CaseView, called: &Called, written: Writt
     else {
         return;
     };
-    let theirs = |e: &Entry| e.direction == Direction::Inbound && e.party == party.id;
-    let parent = known.entries.iter().rev().map(|(_, e)| e).find(|e| theirs(e));
+    let parent = chose(known, called).map(|(_, entry)| entry);
     let mail = ToCustomer {
         case,
         recipients: Recipients::only(addressed(party)),

@@ -9,7 +9,7 @@ use minijinja::context;
 use crate::mail::NameAddr;
 use crate::mail::verdict::Verdict;
 
-use super::actions::{self, Chosen};
+use super::actions;
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held, Party, Status};
 use super::letters::Letter;
@@ -72,9 +72,7 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
         warnings.extend(actions::remark(&chosen));
         relay_to_audience(&mut sheet, case, Some(known), &entry, EntryLink::Appended, &warnings);
     }
-    if let Chosen::PassedOn { call, .. } = chosen {
-        actions::pass_on(&mut sheet, case, *call);
-    }
+    actions::pass_on(&mut sheet, case, chosen);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 
@@ -90,11 +88,7 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     // words alone are no proof: a person must see it (R53)
     if mail.nature.is_silent() && !mail.nature_by_words {
-        if route.rule == "R72" {
-            return notified::automatic_reply(arriving);
-        }
-        let because = format!("{} that answers no mail of ours", mail.nature.word());
-        return sheet.done(Outcome::Ignored, "R53", &because, None);
+        return silent(arriving, route);
     }
     let answered = route.notification.and_then(|key| arriving.view.notifications.get(&key));
     let Some(mailbox) = notified::mailbox(arriving, answered).or_else(|| home(arriving)) else {
@@ -108,8 +102,7 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let author = standing::of_opener(arriving, party.id, continued.is_some() || route.notification.is_some());
     let entry = notified::without_secrets(arriving, route, inbound(arriving, author.standing, party.id));
     let chosen = actions::chosen(arriving, route, author.standing);
-    let alone = matches!(chosen, Chosen::PassedOn { alone: true, .. }) && !is_beyond_the_limit(arriving);
-    if alone {
+    if chosen.is_alone() && !is_beyond_the_limit(arriving) {
         case.status = Status::Waiting;
     }
     sheet.push(Effect::Open(Box::new(case.clone())));
@@ -138,19 +131,26 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     if is_beyond_the_limit(arriving) {
         return beyond_the_limit(sheet, &case);
     }
-    if !arriving.arrival.old && !alone {
+    if !arriving.arrival.old && !chosen.is_alone() {
         let before = answered.map(|n| notified::as_known(&case, n));
         let mut warnings = warnings(arriving, route, before.as_ref(), &author);
         warnings.extend(actions::remark(&chosen));
         relay_to_audience(&mut sheet, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }
-    if let Chosen::PassedOn { call, .. } = chosen {
-        actions::pass_on(&mut sheet, &case, *call);
-    }
-    if !alone {
+    if !chosen.is_alone() {
         acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
     }
+    actions::pass_on(&mut sheet, &case, chosen);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
+}
+
+/// What a machine says to no case (R53).
+fn silent(arriving: &Arriving<'_>, route: &Route) -> Decision {
+    if route.rule == "R72" {
+        return notified::automatic_reply(arriving);
+    }
+    let because = format!("{} that answers no mail of ours", arriving.arrival.mail.nature.word());
+    Sheet::new(arriving.event, arriving.policy).done(Outcome::Ignored, "R53", &because, None)
 }
 
 /// R50: the case is kept, and stands in the digest.

@@ -9,6 +9,9 @@ use super::{Flow, Handled};
 /// Calls that are given up in one look.
 const GIVEN_UP_MAX: i64 = 500;
 
+/// Between two attempts at a call whose end makes us fail, milliseconds.
+const BROKEN_MS: i64 = 3_600_000;
+
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallEnd {
@@ -41,8 +44,14 @@ impl Flow {
             return Ok(None);
         };
         let id = format!("call/{row}/{attempts}/{word}");
-        let event = Event { id, at_ms: clock::now_ms(), what: What::Called(Box::new(called)) };
-        Ok(self.handle(vec![event]).await?.into_iter().next())
+        let now = clock::now_ms();
+        let event = Event { id, at_ms: now, what: What::Called(Box::new(called)) };
+        let handled = self.handle(vec![event]).await?.into_iter().next();
+        if let Some(handled) = handled.as_ref().filter(|h| h.outcome != "handled") {
+            // what follows from it made us fail: it waits for a release that can, and is made again then
+            self.store().call_later(row, now.saturating_add(BROKEN_MS), &handled.because).await?;
+        }
+        Ok(handled)
     }
 
     /// An operator takes a call out of the queue: a person sees what the application was to be told.

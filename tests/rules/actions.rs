@@ -3,6 +3,7 @@
 use yesreply::flow::calls::CallEnd;
 use yesreply::flow::submitted::Taken;
 use yesreply::store::calls::{Due, Listed};
+use yesreply::store::types::Settlement;
 
 use crate::desk::{Desk, one_to, to};
 use crate::letter::{Draft, Letter};
@@ -103,7 +104,7 @@ async fn r72_a_word_goes_to_the_application_and_its_answer_to_the_customer() {
     ] {
         let mut desk = Desk::with(TOLD).await;
         let letter = desk.offers().await;
-        desk.gets(JANE, &letter.reply("Cancel, please.")).await;
+        desk.gets("Jane <Jane@Customer.Example>", &letter.reply("Cancel, please.")).await;
         assert!(desk.sends().await.is_empty(), "no person need see it yet");
         let (call, event) = desk.call().await;
         assert_eq!(event["type"], "action", "{event}");
@@ -377,6 +378,27 @@ async fn r64_the_owner_hears_once_that_an_address_is_suppressed() {
         }
         assert!(desk.cases().await.is_empty() && desk.sends().await.is_empty(), "no agent is bothered");
     }
+}
+
+/// The relay may know at once that there is no such recipient.
+#[tokio::test]
+async fn r64_a_refusal_by_the_relay_counts_too() {
+    let desk = Desk::with(TOLD).await;
+    for round in 0..2 {
+        let mail = ORDER.replace("4711@", &format!("round-{round}@"));
+        let taken = desk.flow.handed_in(handed(&["jane@customer.example"], &mail)).await.expect("an answer");
+        assert_eq!(taken, [Taken::Stored]);
+        for sent in desk.claims().await {
+            assert!(desk.flow.data_started(sent.id, sent.attempt).await.expect("start"));
+            let refused = Settlement::Failed { status: "5.1.1".to_owned(), reply: "550 5.1.1 no such user".to_owned() };
+            desk.flow.settle(sent.id, sent.attempt, refused).await.expect("settle");
+        }
+        assert_eq!(desk.listed().await.len(), round);
+        desk.a_day_passes().await;
+    }
+    let (_, event) = desk.call().await;
+    assert_eq!((&event["type"], &event["data"]["text"]), (&"suppressed".into(), &"550 5.1.1 no such user".into()));
+    assert!(desk.cases().await.is_empty());
 }
 
 #[tokio::test]
