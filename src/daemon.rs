@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::call;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::health::Health;
@@ -114,11 +115,39 @@ fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
         let (stopped, flow, beat) = (stopped.clone(), flow.clone(), health.beat("timers"));
         move || until(stopped.clone(), timers::run(flow.clone(), beat.clone()))
     }));
+    calls(config, flow, health, stopped, loops);
     let staff = flow.clone();
     loops.spawn(until(stopped.clone(), async move {
         while let Err(error) = staff.staff().await {
             tracing::warn!(error = format!("{error:#}"), "cases that nobody was told of could not be relayed yet");
             sleep(RESTART).await;
+        }
+    }));
+}
+
+/// What applications are to be told.
+fn calls(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    for receiver in &config.receivers {
+        let (receiver, name) = (Arc::new(receiver.clone()), receiver.application.clone());
+        let beat = health.beat(&format!("calls to {name}"));
+        loops.spawn(kept_up(stopped.clone(), "calls", name, {
+            let (stopped, flow) = (stopped.clone(), flow.clone());
+            move || until(stopped.clone(), call::run(receiver.clone(), flow.clone(), beat.clone()))
+        }));
+    }
+    let told: Vec<String> = config.receivers.iter().map(|r| r.application.clone()).collect();
+    let flow = flow.clone();
+    loops.spawn(until(stopped.clone(), async move {
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        loop {
+            match flow.give_up_calls(&told).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "calls to nobody could not be given up yet");
+                    sleep(RESTART).await;
+                }
+            }
         }
     }));
 }

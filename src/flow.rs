@@ -4,6 +4,7 @@
 //!           and commits; a savepoint for each event, one commit for each batch.
 //! Never     lets one bad mail stop others: what makes us fail, a panic included, goes to quarantine whole.
 
+pub mod calls;
 mod deciding;
 pub mod explain;
 pub mod lane;

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Read in this order: [`mail`] (what a message says), [`desk`] (what the desk decides), [`store`]
-//! (memory), [`flow`] (the one door), [`imap`], [`smtp`] and [`timers`] (the edges), [`config`], [`daemon`], [`cli`].
+//! (memory), [`flow`] (the one door), [`imap`], [`smtp`], [`call`] and [`timers`] (the edges), [`config`], [`daemon`], [`cli`].
 //!
 //! # Invariants (kept by `tests/tidy.rs`)
 //! - No mail waits in memory: what is not committed is still on the IMAP server.
@@ -21,6 +21,7 @@
 //! - Nothing in [`mail`] or [`desk`] can fail, wait, tell the time or roll dice.
 //! - No trait with one implementation; no global; no `utils`.
 
+pub mod call;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -157,6 +157,22 @@ fn a_bad_config_is_78_and_names_everything_at_once() {
         ("[agent.anna]", "[intake]\npoll = \"soon\"\n[agent.anna]", &["intake.poll", "soon"]),
         ("[agent.anna]", "[letters]\nfolder = \"/nonexistent\"\n[agent.anna]", &["letters.folder", "/nonexistent"]),
         ("[agent.anna]", "[agnet.anna]", &["agnet"]),
+        (
+            "[agent.anna]",
+            "[application.shop]\nmailbox = \"support\"\ntrust = \"loopback\"\nwebhook = \"http://shop.example/\"\n[agent.anna]",
+            &["application.shop.webhook", "in the clear", "application.shop.secret", "openssl rand"],
+        ),
+        (
+            "[agent.anna]",
+            "[application.shop]\nmailbox = \"support\"\ntrust = \"loopback\"\nwebhook = \"https://u:p@shop.example/\"\n\
+             secret = \"short\"\nreport_to = \"owner\"\n[agent.anna]",
+            &["application.shop.webhook", "is no URL", "application.shop.report_to"],
+        ),
+        (
+            "[agent.anna]",
+            "[application.shop]\nmailbox = \"support\"\ntrust = \"loopback\"\nactions_timeout = \"5m\"\n[agent.anna]",
+            &["application.shop.actions_timeout", "command = "],
+        ),
         ("FOLDER/token.key", "FOLDER/nothing", &["token.key", "nothing"]),
         ("FOLDER/pass", "FOLDER/nothing", &["mailbox.support.password", "nothing"]),
     ] {
@@ -240,7 +256,7 @@ fn the_environment_overrides_the_file() {
 #[test]
 fn lists_of_an_empty_desk() {
     let folder = desk(GOOD);
-    for arguments in [&["case", "list"][..], &["outbox", "list"], &["quarantine", "list"]] {
+    for arguments in [&["case", "list"][..], &["outbox", "list"], &["quarantine", "list"], &["calls", "list"]] {
         let mut all = arguments.to_vec();
         all.push("--json");
         let done = run(folder.path(), &all);
@@ -250,6 +266,9 @@ fn lists_of_an_empty_desk() {
     assert_eq!(code(&run(folder.path(), &["case", "show", "1001"])), 65);
     assert_eq!(code(&run(folder.path(), &["outbox", "cancel", "7"])), 65);
     assert_eq!(code(&run(folder.path(), &["quarantine", "show", "7"])), 65);
+    for verb in ["retry", "cancel"] {
+        assert_eq!(code(&run(folder.path(), &["calls", verb, "7"])), 65);
+    }
     assert_eq!(code(&run(folder.path(), &["audit"])), 0);
     let mailboxes: Value =
         serde_json::from_str(&stdout(&run(folder.path(), &["mailbox", "list", "--json"]))).expect("JSON");

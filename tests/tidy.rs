@@ -111,6 +111,10 @@ fn rooms_keep_to_themselves() {
             &["crate::flow", "crate::imap", "crate::smtp", "crate::cli", "crate::daemon", "tokio::", "sqlx"][..],
         ),
         ("src/listen", &["crate::imap", "crate::smtp", "crate::cli", "crate::daemon", "crate::desk", "sqlx"][..]),
+        (
+            "src/call",
+            &["crate::imap", "crate::smtp", "crate::listen", "crate::cli", "crate::daemon", "crate::desk", "sqlx"][..],
+        ),
         ("src/cli", &["sqlx::query"][..]),
     ]);
     for (path, text) in sources() {
@@ -269,10 +273,12 @@ fn the_example_config_is_read() {
         text(Path::new("config/yesreply.toml")).replace("/etc/yesreply", &folder.path().display().to_string());
     let path = folder.path().join("yesreply.toml");
     std::fs::write(&path, &example).expect("write");
-    for (file, content) in [("token.key", "11".repeat(32)), ("support.pass", "secret".to_owned())] {
+    for (file, content) in
+        [("token.key", "11".repeat(32)), ("support.pass", "secret".to_owned()), ("shop.key", "22".repeat(32))]
+    {
         std::fs::write(folder.path().join(file), content).expect("write");
     }
-    for file in ["yesreply.toml", "token.key", "support.pass"] {
+    for file in ["yesreply.toml", "token.key", "support.pass", "shop.key"] {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(folder.path().join(file), mode).expect("mode 600");
     }

@@ -2,6 +2,7 @@
 //!
 //! Follows   sysexits(3): 0, 64 usage, 65 bad data, 69 unavailable, 75 try again, 77 permission, 78 config.
 
+mod calls;
 mod case;
 mod check;
 mod explain;
@@ -83,6 +84,9 @@ enum Command {
     /// Addresses that get no notifications
     #[command(subcommand)]
     Suppression(notifications::Suppression),
+    /// What applications are told: customers' choices, suppressions, complaints
+    #[command(subcommand)]
+    Calls(calls::Calls),
     /// Every stored message by its one outcome
     Audit,
 }
@@ -209,6 +213,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Sendmail { arguments } => sendmail::run(&path, &arguments),
         Command::Suppression(command) => notifications::suppression(&open(&load(&path)?).await?, command, json).await,
+        Command::Calls(command) => {
+            let config = load(&path)?;
+            let store = open(&config).await?;
+            calls::run(store, config, command, json).await
+        }
         Command::Audit => queues::audit(&open(&load(&path)?).await?, json).await,
     }
 }

@@ -52,6 +52,9 @@ pub struct Send {
     /// What agents see above a reply, like "order=123; customer=77"
     #[arg(long, value_name = "FACTS")]
     context: Option<String>,
+    /// Words to answer with, like 'cancel="Cancel the order"; keep="Send the rest"'
+    #[arg(long, value_name = "WORDS")]
+    actions: Option<String>,
 }
 
 pub async fn send(config: Config, store: Store, asked: Send, json: bool) -> Result<(), Failure> {
@@ -81,6 +84,9 @@ pub async fn send(config: Config, store: Store, asked: Send, json: bool) -> Resu
     let mut header = Header::parse(header);
     if let Some(context) = &asked.context {
         header.set_plain("X-Yesreply-Context", &crate::mail::text::header(context));
+    }
+    if let Some(actions) = &asked.actions {
+        header.set_plain("X-Yesreply-Actions", &crate::mail::text::header(actions));
     }
     let mut bytes = header.to_bytes();
     bytes.extend_from_slice(body);

@@ -115,7 +115,7 @@ pub async fn outbox(store: &Store, command: Outbox, json: bool) -> Result<(), Fa
     }
 }
 
-fn changed(asked: &[i64], done: &[i64], verb: &str, otherwise: &str, json: bool) -> Result<(), Failure> {
+pub(super) fn changed(asked: &[i64], done: &[i64], verb: &str, otherwise: &str, json: bool) -> Result<(), Failure> {
     let left: Vec<i64> = asked.iter().copied().filter(|id| !done.contains(id)).collect();
     if json {
         output::json(&json!({ "done": done, "left": left }))?;

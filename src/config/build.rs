@@ -150,7 +150,7 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
     accounts
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

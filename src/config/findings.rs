@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 85] = [
+const KNOWN: [&str; 92] = [
     "database",
     "url",
     "token",
@@ -59,6 +59,13 @@ const KNOWN: [&str; 85] = [
     "rewrite_from",
     "bounces",
     "do_not_reply",
+    "webhook",
+    "command",
+    "secret",
+    "events",
+    "call_timeout",
+    "actions_timeout",
+    "report_to",
     "sendmail",
     "socket",
     "agent",

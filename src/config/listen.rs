@@ -81,6 +81,26 @@ pub struct Application {
     pub bounces: Option<BouncesValue>,
     /// What becomes of sentences that tell not to answer.
     pub do_not_reply: Option<PhrasesValue>,
+    /// Where it is told what customers chose, and what came back.
+    pub webhook: Option<String>,
+    /// Or the command that is told.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Key of the webhook's signature.
+    pub secret: Option<Secret>,
+    /// Own CA of the webhook, a PEM file.
+    pub ca: Option<PathBuf>,
+    /// A webhook in clear text beyond loopback.
+    #[serde(default)]
+    pub insecure: bool,
+    /// What it is told; everything.
+    pub events: Option<Vec<EventValue>>,
+    /// For one attempt; 10s.
+    pub call_timeout: Option<Span>,
+    /// What it has not taken by then goes to a person; 15m.
+    pub actions_timeout: Option<Span>,
+    /// Its owner, who gets reports by mail.
+    pub report_to: Option<String>,
 }
 
 /// `application.trust`.
@@ -125,6 +145,20 @@ from_word! {
     ReplyableValue { Always = "always", Bounces = "bounces", Never = "never" }
     BouncesValue { Gateway = "gateway", Application = "application" }
     PhrasesValue { Count = "count", Replace = "replace" }
+    EventValue { Action = "action", Unsubscribed = "unsubscribed", Suppressed = "suppressed", Complaint = "complaint" }
+}
+
+/// One of `application.events`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventValue {
+    /// A customer chose a word.
+    Action,
+    /// A customer wants no more such mail.
+    Unsubscribed,
+    /// Nothing goes to an address any more.
+    Suppressed,
+    /// Somebody complained.
+    Complaint,
 }
 
 /// Where a listener listens.
@@ -365,6 +399,12 @@ pub(super) fn applications(file: &File, findings: &mut Findings) -> BTreeMap<Str
                     Some(PhrasesValue::Replace) => policy::Phrases::Replace,
                     _ => policy::Phrases::Count,
                 },
+                takes: super::receivers::takes(application),
+                report_to: application
+                    .report_to
+                    .as_ref()
+                    .and_then(|text| super::build::address(&format!("{key}.report_to"), text, findings)),
+                actions_ms: super::receivers::actions_ms(&key, application, findings),
             },
         );
     }

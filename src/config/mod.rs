@@ -8,6 +8,7 @@ mod build;
 pub mod file;
 pub mod findings;
 pub mod listen;
+mod receivers;
 pub mod sendmail;
 pub mod values;
 
@@ -18,6 +19,7 @@ use config::{Environment, FileFormat, Value};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
+use crate::call::Receiver;
 use crate::desk::policy::{Mailbox, Policy, ReplyAddress};
 
 use file::{File, Tls};
@@ -48,6 +50,8 @@ pub struct Config {
     pub doors: Vec<listen::Door>,
     /// How applications are known.
     pub known: Vec<listen::Known>,
+    /// How applications are told what customers chose, and what came back.
+    pub receivers: Vec<Receiver>,
     /// What an operator should know, though it works.
     pub notes: Vec<Finding>,
 }
@@ -112,8 +116,18 @@ impl Config {
         let policy = build::policy(&file, keys, letters, &mut findings);
         let doors = listen::doors(&file, &mut findings);
         let known = listen::known(&file, &mut findings);
+        let receivers = receivers::receivers(&file, &mut findings);
         findings::across(&file, &policy, &mut findings);
-        findings.done().map(|notes| Config { path: path.to_owned(), file, policy, accounts, doors, known, notes })
+        findings.done().map(|notes| Config {
+            path: path.to_owned(),
+            file,
+            policy,
+            accounts,
+            doors,
+            known,
+            receivers,
+            notes,
+        })
     }
 }
 
@@ -289,7 +303,11 @@ fn plain_secrets(path: &Path, file: &File, findings: &mut Findings) {
     let plain = |secret: &Option<Secret>| matches!(secret, Some(Secret::Plain(_)));
     let keys = plain(&file.token.key) || file.token.keys.iter().flatten().any(|k| matches!(k, Secret::Plain(_)));
     let database = has_password(&file.database.url) && std::env::var_os("YESREPLY__DATABASE__URL").is_none();
-    let passwords = file.mailbox.values().map(|m| &m.password).chain(file.application.values().map(|a| &a.password));
+    let passwords = file
+        .mailbox
+        .values()
+        .map(|m| &m.password)
+        .chain(file.application.values().flat_map(|a| [&a.password, &a.secret]));
     if (keys || database || passwords.into_iter().any(plain))
         && let Err(reason) = values::private_file(path)
     {

@@ -9,6 +9,7 @@ use minijinja::context;
 use crate::mail::verdict::Verdict;
 use crate::mail::{NameAddr, language};
 
+use super::actions;
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held, Party, Status};
 use super::change::Change;
@@ -72,10 +73,13 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
         let rule = if case.status == Status::Closed { "R12" } else { "R10" };
         sheet.set_status(case, waited_for(known), "customer", rule);
     }
+    let chosen = actions::chosen(arriving, route, author.standing);
     if !arriving.arrival.old {
-        let warnings = warnings(arriving, route, Some(known), &author);
+        let mut warnings = warnings(arriving, route, Some(known), &author);
+        warnings.extend(actions::remark(&chosen));
         relay_to_audience(&mut sheet, arriving.view, case, Some(known), &entry, EntryLink::Appended, &warnings);
     }
+    actions::pass_on(&mut sheet, case, chosen);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 
@@ -97,11 +101,7 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     // words alone are no proof: a person must see it (R53)
     if mail.nature.is_silent() && !mail.nature_by_words {
-        if route.rule == "R72" {
-            return notified::automatic_reply(arriving);
-        }
-        let because = format!("{} that answers no mail of ours", mail.nature.word());
-        return sheet.done(Outcome::Ignored, "R53", &because, None);
+        return silent(arriving, route);
     }
     let answered = route.notification.and_then(|key| arriving.view.notifications.get(&key));
     let Some(mailbox) = notified::mailbox(arriving, answered).or_else(|| home(arriving)) else {
@@ -115,6 +115,10 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     let party = Party { has_passed: passed && wrote, ..Party::new(case.key, case.customer.clone()) };
     let author = standing::of_opener(arriving, party.id, continued.is_some() || route.notification.is_some());
     let entry = notified::without_secrets(arriving, route, inbound(arriving, author.standing, party.id));
+    let chosen = actions::chosen(arriving, route, author.standing);
+    if chosen.is_alone() && !is_beyond_the_limit(arriving) {
+        case.status = Status::Waiting;
+    }
     sheet.push(Effect::Open(Box::new(case.clone())));
     sheet.push(Effect::AddParty(case.key, party));
     if let Some(person) = other_author(arriving, &case) {
@@ -145,12 +149,16 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
     if is_beyond_the_limit(arriving) {
         return beyond_the_limit(sheet, &case);
     }
-    if !arriving.arrival.old {
+    if !arriving.arrival.old && !chosen.is_alone() {
         let before = answered.map(|n| notified::as_known(&case, n));
-        let warnings = warnings(arriving, route, before.as_ref(), &author);
+        let mut warnings = warnings(arriving, route, before.as_ref(), &author);
+        warnings.extend(actions::remark(&chosen));
         relay_to_audience(&mut sheet, arriving.view, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }
-    acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
+    if !chosen.is_alone() {
+        acknowledge(&mut sheet, arriving, route, mailbox, &case, &entry);
+    }
+    actions::pass_on(&mut sheet, &case, chosen);
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 
@@ -163,6 +171,15 @@ fn hand_out(arriving: &Arriving<'_>, case: &mut Case) -> Option<String> {
     case.owner = Some(agent.name.clone());
     case.status = Status::Open;
     Some(agent.name.clone())
+}
+
+/// What a machine says to no case (R53).
+fn silent(arriving: &Arriving<'_>, route: &Route) -> Decision {
+    if route.rule == "R72" {
+        return notified::automatic_reply(arriving);
+    }
+    let because = format!("{} that answers no mail of ours", arriving.arrival.mail.nature.word());
+    Sheet::new(arriving.event, arriving.policy).done(Outcome::Ignored, "R53", &because, None)
 }
 
 /// R50: the case is kept, and stands in the digest.

@@ -47,6 +47,12 @@ pub enum Letter {
     Welcome,
     /// What was put aside (R34).
     Digest,
+    /// The words that a customer can answer with, below an application's mail.
+    Actions,
+    /// What a customer chose was passed on, or what the application says to it.
+    PassedOn,
+    /// To the owner of an application: nothing goes to an address any more, or somebody complained (R64).
+    Report,
 }
 
 impl Letter {
@@ -62,12 +68,15 @@ impl Letter {
             Letter::Summary => "summary",
             Letter::Welcome => "welcome",
             Letter::Digest => "digest",
+            Letter::Actions => "actions",
+            Letter::PassedOn => "passed_on",
+            Letter::Report => "report",
         }
     }
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 22] = [
+const BUILTIN: [(&str, &str); 28] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -90,6 +99,12 @@ const BUILTIN: [(&str, &str); 22] = [
     ("welcome.html", include_str!("../../config/letters/welcome.html")),
     ("digest.txt", include_str!("../../config/letters/digest.txt")),
     ("digest.html", include_str!("../../config/letters/digest.html")),
+    ("actions.txt", include_str!("../../config/letters/actions.txt")),
+    ("actions.html", include_str!("../../config/letters/actions.html")),
+    ("passed_on.txt", include_str!("../../config/letters/passed_on.txt")),
+    ("passed_on.html", include_str!("../../config/letters/passed_on.html")),
+    ("report.txt", include_str!("../../config/letters/report.txt")),
+    ("report.html", include_str!("../../config/letters/report.html")),
 ];
 
 /// Steps that a letter may take; a loop in an operator's template ends here.
@@ -235,6 +250,8 @@ fn sample() -> Value {
         tokened => "support@shop.example", subject_encoded => "x",
         context => [context! { label => "order", value => "123" }],
         line => "done", name => "Anna", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
+        actions => [context! { word => "cancel", label => "Cancel the whole order", link => "mailto:support@shop.example" }],
+        answer => "", label => "Cancel the whole order", word => "cancel", application => "shop",
         diagnostic => "550 no such user", status => "5.1.1", count => 3,
         held => [context! { reference => 1001, at => "2026-01-01 10:00", detail => "a reason" }],
         spam => [context! { reference => 1002, at => "2026-01-01 10:00", detail => "x@mail.example: Win" }],
@@ -246,7 +263,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 10] = [
+    const ALL: [Letter; 13] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -257,6 +274,9 @@ mod tests {
         Letter::Summary,
         Letter::Welcome,
         Letter::Digest,
+        Letter::Actions,
+        Letter::PassedOn,
+        Letter::Report,
     ];
 
     #[test]

@@ -50,6 +50,10 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.work = Some(agent.clone());
         }
         What::Due(Due::Breaker) => keys.breaker = true,
+        What::Called(called) => {
+            keys.cases.extend(called.case);
+            keys.away = true;
+        }
         What::Ordered(order) => {
             keys.references.insert(order.reference);
             keys.next_reference = true;
@@ -65,8 +69,10 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
     if matches!(event.what, What::Arrived(_)) {
         keys.cases.extend(view.notifications.keys());
+        keys.acted.extend(view.notifications.keys());
     }
     keys.cases.extend(view.deliveries.iter().map(|d| d.case));
+    trouble::of_notifications(view, policy, &mut keys);
     keys.cases.extend(view.copies.iter().filter_map(|c| c.case));
     for known in view.cases.values() {
         keys.cases.extend(known.case.merged_into);
@@ -81,11 +87,14 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
 
 /// What a mail needs.
 fn arrived(arriving: &Arriving<'_>, keys: &mut Keys) {
-    let Arriving { arrival, policy, .. } = *arriving;
+    let Arriving { arrival, policy, view, .. } = *arriving;
     keys.next_reference = true;
     let tokens = arriving.address_tokens().0.into_iter().chain(arriving.id_tokens());
     for token in tokens {
         keys.cases.insert(token.case);
+        if token.class == Class::Notification && view.cases.contains_key(&token.case) {
+            keys.answered.insert(token.case);
+        }
         if token.class == Class::Bounce {
             keys.bounced.insert(token.party);
         }

@@ -6,9 +6,11 @@
 //!           arguments, effects are data.
 
 pub mod absence;
+pub mod actions;
 pub mod agent;
 pub mod answer;
 pub mod arriving;
+pub mod call;
 pub mod case;
 pub mod change;
 pub mod command;
@@ -30,6 +32,7 @@ pub mod opening;
 pub mod operator;
 pub mod orders;
 pub mod outgoing;
+pub mod owners;
 pub mod ownership;
 pub mod policy;
 pub mod privacy;
@@ -58,6 +61,7 @@ use crate::mail::{Address, Incoming, NameAddr};
 
 pub use view::{CaseView, Counts, Delivery, Keys, KnownId, Purpose, Side, StoredCopy, View};
 
+use call::{Call, Called};
 use case::{Case, Entry, Held, Party, Status};
 use change::Change;
 use digest::{Due, Line};
@@ -110,6 +114,8 @@ pub enum What {
         /// Away, until this time or without an end; `None`: back.
         away: Option<Option<i64>>,
     },
+    /// What an application was to be told has ended.
+    Called(Box<Called>),
     /// Old mail was taken in at the first start: one summary to the agents (R91).
     OldMail {
         /// Mailbox short name.
@@ -294,6 +300,15 @@ pub enum Effect {
     Notify(Box<Notification>, Option<Departure>),
     /// A notification came back (R64).
     Strike(Strike),
+    /// An application, or its owner, is to be told something.
+    Call(Box<Call>),
+    /// How that ended.
+    CallEnded {
+        /// Its row.
+        row: i64,
+        /// How.
+        ending: call::Ending,
+    },
     /// The case stands elsewhere.
     SetStatus(CaseKey, Status),
     /// Somebody owns it, or nobody.
@@ -390,6 +405,7 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Due(Due::Breaker) => loops::breaker(event, view, policy),
         What::Due(Due::Wakes(case)) => waking::due(event, *case, view, policy),
         What::Due(Due::Back(agent)) => absence::due(event, agent, view, policy),
+        What::Called(called) => call::ended(event, called, view, policy),
         What::Reopened(case) => spam::reopened(event, *case, view, policy),
     };
     Step::Done(digest::noted(event, view, policy, decision))

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::mail::Address;
 use crate::mail::references::ancestors;
 use crate::mail::secrets;
 
@@ -19,7 +18,7 @@ use super::routing::Route;
 use super::standing::Standing;
 use super::submission::{Notification, Strike};
 use super::token::{Class, PartyId, Token};
-use super::{Arrival, CaseView, Decision, Effect, Event, Keys, Outcome, View};
+use super::{Arrival, CaseView, Decision, Delivery, Effect, Event, Keys, Outcome, View, owners};
 
 /// Statuses that say that there is no such recipient (R64).
 const NOBODY_THERE: [&str; 4] = ["5.1.1", "5.1.6", "5.1.10", "5.2.1"];
@@ -128,31 +127,45 @@ pub fn automatic_reply(arriving: &Arriving<'_>) -> Decision {
     sheet.done(Outcome::Handled, "R53", &because, None)
 }
 
+/// A notification that came back, or could not be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure<'a> {
+    /// Its delivery.
+    pub delivery: &'a Delivery,
+    /// The outbox knows it already.
+    pub is_known: bool,
+    /// Enhanced status.
+    pub status: &'a str,
+    /// In the reporter's words.
+    pub said: &'a str,
+}
+
 /// A notification came back, or could not be sent (R64): no agent hears of it.
 #[must_use]
-pub fn came_back(
-    event: &Event,
-    policy: &Policy,
-    delivery: Option<i64>,
-    recipient: &Address,
-    status: &str,
-    diagnostic: &str,
-) -> Decision {
+pub fn came_back(event: &Event, view: &View, policy: &Policy, failure: &Failure<'_>) -> Decision {
     let mut sheet = Sheet::new(event, policy);
-    if let Some(delivery) = delivery {
-        let (status, diagnostic) = (status.to_owned(), diagnostic.to_owned());
-        sheet.push(Effect::DeliveryFailed { delivery, status, diagnostic });
+    let Failure { delivery, is_known, status, said } = *failure;
+    let (status, diagnostic) = (status.to_owned(), said.to_owned());
+    if !is_known {
+        let (status, diagnostic) = (status.clone(), diagnostic.clone());
+        sheet.push(Effect::DeliveryFailed { delivery: delivery.id, status, diagnostic });
     }
-    if NOBODY_THERE.contains(&status) {
-        let strike = Strike {
-            recipient: recipient.clone(),
-            at_ms: event.at_ms,
-            status: status.to_owned(),
-            diagnostic: diagnostic.to_owned(),
-        };
+    if NOBODY_THERE.contains(&status.as_str()) {
+        let recipient = delivery.recipient.clone();
+        let strike = Strike { recipient, at_ms: event.at_ms, status, diagnostic };
+        owners::suppressed(&mut sheet, view, owners::notification(view, delivery), &strike);
         sheet.push(Effect::Strike(strike));
     }
     sheet.done(Outcome::Handled, "R64", "a notification came back", None)
+}
+
+/// Somebody's provider says that they complained about a notification (RFC 5965): no agent hears of it.
+#[must_use]
+pub fn complaint(arriving: &Arriving<'_>, delivery: &Delivery) -> Decision {
+    let mut sheet = Sheet::new(arriving.event, arriving.policy);
+    let notification = owners::notification(arriving.view, delivery);
+    owners::complained(&mut sheet, arriving.view, notification, arriving.arrival.mail.text.trim());
+    sheet.done(Outcome::Handled, "R64", "a complaint about a notification", None)
 }
 
 /// The case as it stands before the reply: for the history of its first relay.

@@ -1,9 +1,10 @@
 //! The desk's settings, as the rules see them; built once from the config, never changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mail::Address;
 
+use super::call::Kind;
 use super::letters::Letters;
 use super::token::TokenKeys;
 
@@ -168,6 +169,12 @@ pub struct Application {
     pub bounces: Bounces,
     /// What becomes of sentences that tell not to answer.
     pub phrases: Phrases,
+    /// What it is told by its webhook or command; empty where it has neither.
+    pub takes: BTreeSet<Kind>,
+    /// Its owner, who gets reports by mail where the application does not take them (R64).
+    pub report_to: Option<Address>,
+    /// What a customer chose and the application did not take within this time goes to a person, milliseconds.
+    pub actions_ms: i64,
 }
 
 impl Application {

@@ -52,6 +52,8 @@ pub struct Submission {
     pub protocol: String,
     /// Sentences in it that tell not to answer.
     pub phrases: usize,
+    /// The lines below its text that say what can be answered; empty if there are none.
+    pub lines: String,
 }
 
 /// What the store keeps of a notification.
@@ -174,6 +176,25 @@ pub fn handed_in(event: &Event, submission: &Submission, view: &View, policy: &P
     sheet.done(Outcome::Handled, "R70", "a notification that can be answered", None)
 }
 
+/// The tokened address that this recipient of a mail answers to. `None` where Reply-To stays the application's own
+/// (R70), or where they stand in no recipient field (R2).
+#[must_use]
+pub fn reply_to(
+    policy: &Policy,
+    (application, mailbox): (&Application, &Mailbox),
+    mail: &Incoming,
+    case: CaseKey,
+    recipient: &Address,
+) -> Option<Address> {
+    let kept = application.keep_reply_to && mail.reply_to.iter().any(|r| !r.address.is_no_reply());
+    let is_named = mail.to.iter().chain(&mail.cc).any(|n| n.address.key() == recipient.key());
+    if kept || !is_named || application.replyable != Replyable::Always {
+        return None;
+    }
+    let token = Token { class: Class::Notification, case, party: PartyId::of_party(case, recipient) };
+    Some(reply_address(&policy.keys, mailbox, token))
+}
+
 /// A notification while it is made ready.
 struct Making<'a> {
     event: &'a Event,
@@ -226,7 +247,7 @@ impl Making<'_> {
             subject: mail.subject.clone(),
             message_id: id,
             digest: submission.digest,
-            text: mail.text.clone(),
+            text: [mail.text.as_str(), submission.lines.as_str()].join("\n\n").trim_end().to_owned(),
             context: context(&submission.header),
             owner: owner.filter(|o| policy.agents.contains_key(o)),
             subject_tag: submission.header.value("x-yesreply-subject-tag").filter(|t| !t.trim().is_empty()),
@@ -273,12 +294,9 @@ impl Making<'_> {
     /// Reply-To is the recipient's own token, and our stable id joins References.
     fn make_replyable(&self, header: &mut Header, person: &NameAddr) -> Result<(), String> {
         let Making { mailbox, policy, case, .. } = *self;
-        let kept =
-            self.application.keep_reply_to && self.submission.mail.reply_to.iter().any(|r| !r.address.is_no_reply());
-        if !kept {
-            let party = PartyId::of_party(case, &person.address);
-            let token = Token { class: Class::Notification, case, party };
-            let address = reply_address(&policy.keys, mailbox, token);
+        if let Some(address) =
+            reply_to(policy, (self.application, mailbox), &self.submission.mail, case, &person.address)
+        {
             header.set_reply_to(&NameAddr { name: mailbox.display_name.clone(), address })?;
         }
         let side = Token { class: Class::Customer, case, party: PartyId::NOBODY };
@@ -359,6 +377,12 @@ impl Suppressed {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.days >= DAYS_MIN
+    }
+
+    /// The same when mail has come back on another day.
+    #[must_use]
+    pub fn with_one_more_day(&self) -> Self {
+        Suppressed { days: self.days.saturating_add(1), ..self.clone() }
     }
 }
 

@@ -15,6 +15,7 @@ use super::customer;
 use super::letters::Letter;
 use super::notified;
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of};
+use super::owners;
 use super::ownership::audience;
 use super::policy::{Agent, Policy};
 use super::relay::{Shown, relay};
@@ -43,13 +44,24 @@ pub fn embedded(arrival: &Arrival, policy: &Policy, keys: &mut Keys) {
     }
 }
 
+/// What is to be looked up where notifications came back.
+pub fn of_notifications(view: &View, policy: &Policy, keys: &mut Keys) {
+    if let Some(first) = view.deliveries.iter().find(|d| d.purpose == Purpose::Notification) {
+        keys.answered.insert(first.case);
+        keys.suppressed = Some(first.recipient.clone());
+        keys.reports = owners::address(view, policy);
+    }
+}
+
 /// The outbox gave a row up.
 #[must_use]
 pub fn gave_up(event: &Event, failure: &Undeliverable, view: &View, policy: &Policy) -> Decision {
     let mut sheet = Sheet::new(event, policy);
     let found = view.deliveries.iter().find(|d| d.id == failure.delivery);
     if let Some(delivery) = found.filter(|d| d.purpose == Purpose::Notification) {
-        return notified::came_back(event, policy, None, &delivery.recipient, &failure.status, &failure.diagnostic);
+        let failure =
+            notified::Failure { delivery, is_known: true, status: &failure.status, said: &failure.diagnostic };
+        return notified::came_back(event, view, policy, &failure);
     }
     let Some((delivery, known)) = found.and_then(|d| Some((d, view.surviving(view.cases.get(&d.case)?)))) else {
         return sheet.done(Outcome::Handled, "R61", "a delivery outside any case failed", None);
@@ -103,11 +115,16 @@ pub fn reported(arriving: &Arriving<'_>, route: &Route) -> Decision {
 
 /// A report about a notification is between the gateway and its application (R64).
 fn notifications_report(arriving: &Arriving<'_>, deliveries: &[&Delivery]) -> Decision {
+    let (event, view, policy) = (arriving.event, arriving.view, arriving.policy);
+    let is_complaint = arriving.arrival.mail.report.as_ref().is_some_and(|r| r.kind == ReportKind::Feedback);
+    if let Some(delivery) = deliveries.first().filter(|_| is_complaint) {
+        return notified::complaint(arriving, delivery);
+    }
     let failed = outcomes(arriving, deliveries).into_iter().find(|(_, action, ..)| *action == Action::Failed);
     match failed {
         Some((delivery, _, status, diagnostic)) => {
-            let (event, policy) = (arriving.event, arriving.policy);
-            notified::came_back(event, policy, Some(delivery.id), &delivery.recipient, &status, &diagnostic)
+            let failure = notified::Failure { delivery, is_known: false, status: &status, said: &diagnostic };
+            notified::came_back(event, view, policy, &failure)
         }
         None => Sheet::new(arriving.event, arriving.policy).done(
             Outcome::Handled,

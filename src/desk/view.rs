@@ -33,8 +33,14 @@ pub struct Keys {
     pub notified_ids: BTreeSet<MessageId>,
     /// Deliveries of the notifications with these keys.
     pub notified: BTreeSet<CaseKey>,
+    /// Notifications by their key, whose case may be open.
+    pub answered: BTreeSet<CaseKey>,
+    /// Was what a customer chose in answer to these notifications passed on?
+    pub acted: BTreeSet<CaseKey>,
     /// Is mail to this address suppressed (R64)?
     pub suppressed: Option<Address>,
+    /// How many notices went to this owner of an application lately?
+    pub reports: Option<Address>,
     /// Deliveries by the number in their bounce token.
     pub bounced: BTreeSet<PartyId>,
     /// Deliveries by outbox id.
@@ -71,6 +77,8 @@ impl Keys {
         self.sent_ids.retain(|k| !asked.sent_ids.contains(k));
         self.notified_ids.retain(|k| !asked.notified_ids.contains(k));
         self.notified.retain(|k| !asked.notified.contains(k));
+        self.answered.retain(|k| !asked.answered.contains(k));
+        self.acted.retain(|k| !asked.acted.contains(k));
         self.next_reference &= !asked.next_reference;
         if self.copy == asked.copy {
             self.copy = None;
@@ -81,6 +89,9 @@ impl Keys {
         self.agents.retain(|k| !asked.agents.contains(k));
         if self.author == asked.author {
             self.author = None;
+        }
+        if self.reports == asked.reports {
+            self.reports = None;
         }
         if self.passed == asked.passed {
             self.passed = None;
@@ -111,10 +122,14 @@ pub struct View {
     pub copies: Vec<StoredCopy>,
     /// Deliveries that were found.
     pub deliveries: Vec<Delivery>,
-    /// Notifications whose case is not open yet.
+    /// Notifications that were found.
     pub notifications: BTreeMap<CaseKey, Notification>,
+    /// Those of them whose application was told what their reader chose.
+    pub acted: BTreeSet<CaseKey>,
     /// What is known of a recipient to whom notifications came back.
     pub suppressed: Option<Suppressed>,
+    /// Notices to the owner of an application within the last hour.
+    pub reports: u32,
     /// What was sent lately.
     pub counts: Counts,
     /// Mail of the author has passed before, in whatever case (R32).

@@ -101,6 +101,7 @@ impl Deciding<'_> {
             What::Reopened(_) => "reopened",
             What::Ordered(_) => "ordered",
             What::Presence { .. } => "presence",
+            What::Called(_) => "called",
         };
         let happened = Happened {
             id: &event.id,

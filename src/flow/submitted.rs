@@ -9,12 +9,13 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::clock;
-use crate::desk::policy::{Application, Phrases};
+use crate::desk::actions::{self, Action};
+use crate::desk::policy::{Application, Mailbox, Phrases, ReplyAddress};
 use crate::desk::routing::is_our_own;
 use crate::desk::submission::{self, Submission};
 use crate::desk::{Event, What};
 use crate::mail::edit::{Header, split};
-use crate::mail::{Address, Incoming, language, phrases, read};
+use crate::mail::{Address, Incoming, language, phrases, read, rewrite};
 use crate::store::quarantine::Quarantined;
 
 use super::prepare::{self, Prepared};
@@ -75,6 +76,14 @@ struct Shared<'a> {
     body: (String, Arc<Vec<u8>>),
     body_changed: bool,
     phrases: usize,
+    actions: Vec<Action>,
+}
+
+/// What leaves below the header.
+struct Body {
+    blob: (String, Arc<Vec<u8>>),
+    changed: bool,
+    lines: String,
 }
 
 impl Flow {
@@ -94,7 +103,7 @@ impl Flow {
         }
         let application = submission::application(self.policy(), &opened.handed.applications, &opened.mail);
         let shared = match application {
-            Ok(application) => Ok(self.shared(&opened, application)),
+            Ok(application) => self.shared(&opened, application),
             Err(reason) => Err(reason.to_owned()),
         };
         let size = opened.raw.len().max(1);
@@ -138,7 +147,8 @@ impl Flow {
         Ok(taken.into_iter().map(|refused| refused.unwrap_or_else(|| outcome(handled.next()))).collect())
     }
 
-    fn shared<'a>(&self, opened: &Opened, application: &'a Application) -> Shared<'a> {
+    fn shared<'a>(&self, opened: &Opened, application: &'a Application) -> Result<Shared<'a>, String> {
+        let actions = actions::offered(&opened.header).map_err(|reason| format!("5.6.0 {reason}"))?;
         let id = opened.mail.message_id.as_ref();
         // without a Message-ID every transaction is new (R71)
         let named = id.map_or_else(
@@ -156,14 +166,38 @@ impl Flow {
         };
         let body_changed = replaced.is_some();
         let body = replaced.unwrap_or_else(|| body.to_vec());
-        let name = data_encoding::HEXLOWER.encode(&submission::digest(&body));
-        Shared {
+        Ok(Shared {
             application,
             transaction: submission::transaction_id(&application.name, &named, &opened.digest),
             is_new: id.is_none(),
-            body: (name, Arc::new(body)),
+            body: blob(body),
             body_changed,
             phrases: found,
+            actions,
+        })
+    }
+
+    /// The body for this recipient: below its words those that they can answer with, where they have an address for it.
+    fn body(&self, opened: &Opened, shared: &Shared<'_>, id: &str, recipient: &Address) -> Body {
+        let unchanged = || Body { blob: shared.body.clone(), changed: shared.body_changed, lines: String::new() };
+        let policy = self.policy();
+        let mailbox: Option<&Mailbox> = submission::mailbox(policy, shared.application, &opened.header);
+        let Some(mailbox) = mailbox.filter(|_| !shared.actions.is_empty()) else {
+            return unchanged();
+        };
+        let case = policy.keys.case_key(id);
+        let Some(to) = submission::reply_to(policy, (shared.application, mailbox), &opened.mail, case, recipient)
+        else {
+            return unchanged();
+        };
+        // the plain address names no case: a link to it would begin a new one (R4)
+        let link = (mailbox.reply_address != ReplyAddress::Plain).then_some(&to);
+        let lines = actions::lines(&policy.letters, &shared.actions, &opened.mail.subject, link);
+        let (header, _) = split(&opened.raw);
+        let mail = [header, shared.body.1.as_slice()].concat();
+        match rewrite::below(&mail, &lines.text, &lines.html) {
+            Some(body) => Body { blob: blob(body), changed: true, lines: lines.text },
+            None => unchanged(),
         }
     }
 
@@ -191,6 +225,7 @@ impl Flow {
         recipient: &Address,
     ) -> anyhow::Result<Prepared> {
         let id = self.event_id(&shared.transaction, recipient, shared.is_new).await?;
+        let body = self.body(opened, shared, &id, recipient);
         let submission = Submission {
             application: shared.application.name.clone(),
             reverse_path: opened.handed.reverse_path.clone(),
@@ -198,16 +233,17 @@ impl Flow {
             header: opened.header.clone(),
             mail: opened.mail.clone(),
             digest: opened.digest,
-            body: shared.body.0.clone(),
-            body_changed: shared.body_changed,
+            body: body.blob.0.clone(),
+            body_changed: body.changed,
             transaction: shared.transaction.clone(),
             protocol: opened.handed.protocol.clone(),
             phrases: shared.phrases,
+            lines: body.lines,
         };
         Ok(Prepared {
             event: Ok(Event { id, at_ms: clock::now_ms(), what: What::Submitted(Box::new(submission)) }),
             raw: Some(opened.raw.clone()),
-            blobs: vec![shared.body.clone()],
+            blobs: vec![body.blob],
         })
     }
 
@@ -257,8 +293,12 @@ impl Flow {
     }
 }
 
-fn owns(flow: &Flow, mailbox: &crate::desk::policy::Mailbox, recipient: &Address) -> bool {
-    use crate::desk::policy::ReplyAddress;
+/// Octets that are stored once, by their hash.
+fn blob(octets: Vec<u8>) -> (String, Arc<Vec<u8>>) {
+    (data_encoding::HEXLOWER.encode(&submission::digest(&octets)), Arc::new(octets))
+}
+
+fn owns(flow: &Flow, mailbox: &Mailbox, recipient: &Address) -> bool {
     let token = flow.policy().keys.read_address(recipient, &[mailbox]).is_some();
     mailbox.address.key() == recipient.key()
         || token

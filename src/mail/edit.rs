@@ -67,6 +67,18 @@ impl Header {
         self.values(name).next()
     }
 
+    /// The first of them with its encoded words as text (RFC 2047).
+    #[must_use]
+    pub fn decoded(&self, name: &str) -> Option<String> {
+        let value = self.value(name)?;
+        if !value.contains("=?") {
+            return Some(value);
+        }
+        let mail = format!("Subject: {value}\r\n\r\n");
+        let read = mail_parser::MessageParser::default().parse(mail.as_bytes())?.subject().map(text::field);
+        Some(read.unwrap_or(value))
+    }
+
     /// Takes out all fields whose name (lower case) fits.
     pub fn remove(&mut self, fits: impl Fn(&str) -> bool) {
         let gone: Vec<String> = self.fields.iter().filter(|f| fits(&f.name)).map(|f| f.name.clone()).collect();

@@ -21,6 +21,7 @@ pub mod references;
 pub mod render;
 pub mod reply;
 pub mod report;
+pub mod rewrite;
 pub mod runs;
 pub mod secrets;
 pub mod text;

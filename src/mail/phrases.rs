@@ -1,13 +1,9 @@
 //! "Do not reply to this message": the sentences that this project ends.
 //!
 //! Decides   which sentences of a mail tell its reader not to answer, and what stands there instead.
-//! Never     changes a mail whose body is signed or encrypted, or encoded so that the words do not stand there as such.
+//! Never     changes anything else; [`rewrite`] knows what must stay as it is.
 
-use lettre::message::Body;
-use lettre::message::header::ContentTransferEncoding;
-use mail_parser::{Encoding, MessagePart, MimeHeaders, PartType};
-
-use super::text;
+use super::{rewrite, text};
 
 /// Sentences hold one of these, in lower case, white space folded.
 const PHRASES: [&str; 34] = [
@@ -76,63 +72,10 @@ pub fn replaced(words: &str, instead: &str) -> Option<String> {
     changed.then_some(out)
 }
 
-/// The body of a mail, from the empty line on, with these sentences replaced in its text parts. `None` if nothing was:
-/// none stands there, or the body is signed, encrypted or a calendar's.
+/// The body of a mail, from the empty line on, with these sentences replaced in its text parts. `None` if nothing was.
 #[must_use]
 pub fn in_body(mail: &[u8], instead: &str) -> Option<Vec<u8>> {
-    let message = mail_parser::MessageParser::default().parse(mail)?;
-    let (header, _) = super::edit::split(mail);
-    if message.parts.iter().any(is_sealed) {
-        return None;
-    }
-    let mut out = Vec::with_capacity(mail.len());
-    let mut done = header.len();
-    let mut changed = false;
-    for part in &message.parts {
-        let (PartType::Text(words) | PartType::Html(words)) = &part.body else {
-            continue;
-        };
-        let start = usize::try_from(part.offset_body).unwrap_or(usize::MAX);
-        let end = usize::try_from(part.offset_end).unwrap_or(usize::MAX);
-        let Some(written) = encoded(part, words, instead).filter(|_| start >= done) else {
-            continue;
-        };
-        out.extend_from_slice(mail.get(done..start)?);
-        out.extend_from_slice(&written);
-        done = end;
-        changed = true;
-    }
-    out.extend_from_slice(mail.get(done..)?);
-    changed.then_some(out)
-}
-
-fn is_sealed(part: &MessagePart<'_>) -> bool {
-    part.content_type().is_some_and(|kind| {
-        let subtype = kind.subtype().unwrap_or_default().to_ascii_lowercase();
-        matches!(subtype.as_str(), "signed" | "encrypted" | "calendar") || subtype.contains("pkcs7")
-    })
-}
-
-/// The part with its sentences replaced, in the encoding that it had. `None` if there are none, or its charset is not
-/// one that holds them.
-fn encoded(part: &MessagePart<'_>, words: &str, instead: &str) -> Option<Vec<u8>> {
-    let charset = part.content_type().and_then(|kind| kind.attribute("charset")).unwrap_or("us-ascii");
-    let words = replaced(words, instead)?;
-    if !words.is_ascii() && !charset.eq_ignore_ascii_case("utf-8") {
-        return None;
-    }
-    let words = words.replace("\r\n", "\n").replace('\n', "\r\n");
-    let encoding = match part.encoding {
-        Encoding::None => return Some(words.into_bytes()),
-        Encoding::QuotedPrintable => ContentTransferEncoding::QuotedPrintable,
-        Encoding::Base64 => ContentTransferEncoding::Base64,
-    };
-    let body = Body::new_with_encoding(words, encoding).ok()?;
-    let mut bytes = body.as_ref().to_vec();
-    if encoding == ContentTransferEncoding::Base64 && !bytes.ends_with(b"\r\n") {
-        bytes.extend_from_slice(b"\r\n");
-    }
-    Some(bytes)
+    rewrite::in_body(mail, |_, words| replaced(words, instead))
 }
 
 fn is_one(sentence: &str) -> bool {

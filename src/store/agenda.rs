@@ -133,6 +133,7 @@ pub async fn forget(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Resu
         "DELETE FROM parties WHERE case_key = $1",
         "DELETE FROM digest WHERE case_key = $1",
         "DELETE FROM agenda WHERE case_key = $1",
+        "DELETE FROM calls WHERE case_key = $1",
         "DELETE FROM cases WHERE case_key = $1",
     ] {
         let query = sqlx::query(sql).bind(case.to_i64());

@@ -96,6 +96,21 @@ pub async fn notices_about(connection: &mut AnyConnection, case: CaseKey, at_ms:
     Ok(small(rows::number(&row, "n")?))
 }
 
+/// Notices to an address within the last hour.
+///
+/// # Errors
+/// The database's.
+pub async fn notices_to(connection: &mut AnyConnection, address: &Address, at_ms: i64) -> sqlx::Result<u32> {
+    let sql = "SELECT count(*) AS n FROM outbox WHERE recipient_key = $1 AND purpose = $2 AND created_at > $3";
+    let row = sqlx::query(sql)
+        .bind(address.key())
+        .bind(Purpose::Notice.word())
+        .bind(at_ms.saturating_sub(HOUR_MS))
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(small(rows::number(&row, "n")?))
+}
+
 /// `$1` is the time, `$2` a word if there is one, LIST the keys.
 async fn counted(
     connection: &mut AnyConnection,

@@ -9,6 +9,7 @@ use crate::mail::html;
 use crate::mail::render::{Draft, render};
 
 use super::agenda;
+use super::calls;
 use super::handling;
 use super::notifications;
 use super::pending::{EntryRef, Pending};
@@ -72,6 +73,8 @@ pub async fn commit(
                 notifications::add(commit.connection, event_id, notification, departure.as_ref()).await?;
                 told.queued |= departure.is_some();
             }
+            Effect::Call(call) => calls::add(commit.connection, call).await?,
+            Effect::CallEnded { row, ending } => calls::end(commit.connection, *row, ending, at_ms).await?,
             Effect::Strike(strike) => notifications::strike(commit.connection, strike).await?,
             Effect::SetStatus(case, status) => commit.set_status(*case, *status).await?,
             Effect::SetOwner(case, owner) => commit.set_owner(*case, owner.clone()).await?,

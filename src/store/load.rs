@@ -8,7 +8,7 @@ use crate::desk::token::CaseKey;
 use crate::desk::{CaseView, Keys, KnownId, Purpose, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{agenda, budgets, handling, notifications, people, rows};
+use super::{agenda, budgets, calls, handling, notifications, people, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -82,6 +82,10 @@ pub async fn load(
         view.asked.suppressed = Some(recipient.clone());
         view.suppressed = notifications::suppressed(connection, recipient).await?;
     }
+    if let Some(owner) = &keys.reports {
+        view.asked.reports = Some(owner.clone());
+        view.reports = budgets::notices_to(connection, owner, at_ms).await?;
+    }
     deliveries(connection, keys, view).await?;
     if keys.next_reference {
         view.asked.next_reference = true;
@@ -115,12 +119,22 @@ async fn agents(connection: &mut AnyConnection, keys: &Keys, view: &mut View) ->
     Ok(())
 }
 
-/// Notifications by their Message-IDs.
+/// Notifications by their Message-IDs or keys.
 async fn notified(connection: &mut AnyConnection, keys: &Keys, view: &mut View) -> sqlx::Result<()> {
     let ids: Vec<&MessageId> = keys.notified_ids.iter().take(IN_LIST_MAX).collect();
     view.asked.notified_ids.extend(keys.notified_ids.iter().cloned());
     let found = notifications::by_message_ids(connection, &ids).await?;
     view.notifications.extend(found.into_iter().map(|n| (n.case, n)));
+    for key in &keys.answered {
+        view.asked.answered.insert(*key);
+        view.notifications.extend(notifications::by_case(connection, *key).await?.map(|n| (n.case, n)));
+    }
+    for key in &keys.acted {
+        view.asked.acted.insert(*key);
+        if calls::is_acted(connection, *key).await? {
+            view.acted.insert(*key);
+        }
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 pub mod agenda;
 pub mod budgets;
+pub mod calls;
 pub mod cases;
 pub mod commit;
 pub mod cursors;

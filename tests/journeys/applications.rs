@@ -6,20 +6,27 @@ use std::process::{Command, Stdio};
 
 use crate::desk::Desk;
 use crate::people::unique;
+use crate::stack::Host;
 
 /// A desk with a listener, a socket for sendmail and application `shop`.
 fn shop(story: &str) -> Option<(Desk, u16)> {
+    shop_with(story, |_| (String::new(), ())).map(|(desk, port, ())| (desk, port))
+}
+
+/// The same with further settings of the application, and what they are about.
+pub fn shop_with<T>(story: &str, settings: impl FnOnce(&Host) -> (String, T)) -> Option<(Desk, u16, T)> {
     let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = held.local_addr().expect("its address").port();
     let desk = Desk::new(story)?;
+    let (settings, about) = settings(&desk.host);
     let folder = desk.folder().display().to_string();
     let tls = desk.host.folder.join("tls").display().to_string();
     let desk = desk.with(&format!(
         "[listener.local]\naddress = \"127.0.0.1:{port}\"\ntls = \"starttls\"\ncertificate = \"{tls}/host.pem\"\nkey = \"{tls}/host.key\"\n\
          [sendmail]\nsocket = \"{folder}/submit.sock\"\nmaildrop = \"{folder}/maildrop\"\n\
-         [application.shop]\nmailbox = \"support\"\nuser = \"shop\"\npassword = \"pass\"\nusers = [\"root\"]\n"
+         [application.shop]\nmailbox = \"support\"\nuser = \"shop\"\npassword = \"pass\"\nusers = [\"root\"]\n{settings}"
     ));
-    Some((desk, port))
+    Some((desk, port, about))
 }
 
 fn mail(desk: &Desk, order: &str) -> String {
@@ -63,7 +70,7 @@ fn run(command: &mut Command, input: &str) {
     assert!(status.success(), "{command:?} ended with {status}");
 }
 
-fn run_sendmail(desk: &Desk, arguments: &[&str], input: &str) {
+pub fn run_sendmail(desk: &Desk, arguments: &[&str], input: &str) {
     let folder = desk.folder();
     run(
         Command::new(sendmail(desk))

@@ -39,3 +39,4 @@ mod sending;
 mod stalls;
 mod store;
 mod terminal;
+mod webhooks;

@@ -21,6 +21,7 @@ mod desk;
 #[path = "../letter/mod.rs"]
 mod letter;
 
+mod actions;
 mod addresses;
 mod agents;
 mod attacks;

@@ -15,7 +15,7 @@ fn address(text: &str) -> Address {
     Address::parse(text).expect("an address")
 }
 
-fn handed(recipients: &[&str], mail: &str) -> HandedIn {
+pub fn handed(recipients: &[&str], mail: &str) -> HandedIn {
     HandedIn {
         place: "local".to_owned(),
         delivers: false,
@@ -27,13 +27,13 @@ fn handed(recipients: &[&str], mail: &str) -> HandedIn {
     }
 }
 
-const ORDER: &str = "X-Yesreply-Context: order=4711; customer=77\nFrom: \"Shop Orders\" <noreply@shop.example>\n\
+pub const ORDER: &str = "X-Yesreply-Context: order=4711; customer=77\nFrom: \"Shop Orders\" <noreply@shop.example>\n\
 To: jane@customer.example\nSubject: Your order 4711\nDate: Mon, 23 Nov 2026 10:00:00 +0000\n\
 Message-ID: <order.4711@web.shop.example>\nX-Own:  two  spaces\nReply-To: noreply@shop.example\n\n\
 Your order left our house.\nPlease do not reply to this message.\n";
 
 impl Desk {
-    async fn hands(&self, recipients: &[&str], mail: &str) -> Vec<Sent> {
+    pub async fn hands(&self, recipients: &[&str], mail: &str) -> Vec<Sent> {
         let taken = self.flow.handed_in(handed(recipients, mail)).await.expect("handed in");
         assert!(taken.iter().all(|t| *t == Taken::Stored), "{taken:?}");
         self.sends().await
