@@ -34,6 +34,7 @@ mod forwards;
 mod keeping;
 mod notifications;
 mod reports;
+mod sent;
 mod signatures;
 mod spam;
 mod threads;
