@@ -49,6 +49,8 @@ pub struct Imap {
     pub folder: Option<String>,
     /// The folder for spam, or `off`; the one that the server calls so.
     pub junk: Option<String>,
+    /// The folder of what people send from the mailbox, or `off`; the one that the server calls so.
+    pub sent: Option<String>,
     /// Own CA, a PEM file.
     pub ca: Option<PathBuf>,
     /// Clear text beyond loopback.

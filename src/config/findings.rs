@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 92] = [
+const KNOWN: [&str; 93] = [
     "database",
     "url",
     "token",
@@ -29,6 +29,7 @@ const KNOWN: [&str; 92] = [
     "tls",
     "folder",
     "junk",
+    "sent",
     "digest",
     "spam",
     "ca",

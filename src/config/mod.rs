@@ -80,6 +80,8 @@ pub struct Account {
     pub folder: String,
     /// The folder for spam: a name, or `off`; `None`: the one that the server calls so (R34).
     pub junk: Option<String>,
+    /// The folder of what people send from the mailbox: a name, or `off`; `None`: the one that the server calls so (R49).
+    pub sent: Option<String>,
     /// Sending.
     pub smtp: Endpoint,
     /// Login at the relay?

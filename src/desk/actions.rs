@@ -158,7 +158,13 @@ fn one(text: &str) -> Option<(Action, &str)> {
 
 /// The lines below an application's mail, with links that write the answer; `reply_to` has a token, or gives no links.
 #[must_use]
-pub fn lines(letters: &Letters, actions: &[Action], subject: &str, reply_to: Option<&Address>) -> Written {
+pub fn lines(
+    letters: &Letters,
+    language: &str,
+    actions: &[Action],
+    subject: &str,
+    reply_to: Option<&Address>,
+) -> Written {
     let subject = percent_encoded(&super::thread::answer_subject(subject));
     let values: Vec<_> = actions
         .iter()
@@ -171,7 +177,7 @@ pub fn lines(letters: &Letters, actions: &[Action], subject: &str, reply_to: Opt
             context! { word, label, link }
         })
         .collect();
-    letters.write(Letter::Actions, &context! { actions => values })
+    letters.write_in(language, Letter::Actions, &context! { actions => values })
 }
 
 /// What a reply chose.

@@ -256,7 +256,7 @@ fn taken(sheet: &mut Sheet<'_>, known: &CaseView, called: &Called, answer: &str)
     if called.kind == Kind::Action || !answer.is_empty() {
         let desk = mailbox_of(sheet.policy, &known.case).map(|m| m.display_name.clone()).unwrap_or_default();
         let values = context! { answer, desk, label => called.label, word => called.word };
-        let written = letters.write(Letter::PassedOn, &values);
+        let written = letters.write_in(language(sheet, known, called), Letter::PassedOn, &values);
         tell(sheet, known, called, written);
     }
     if is_the_applications(known) {
@@ -283,9 +283,18 @@ fn not_taken(sheet: &mut Sheet<'_>, view: &View, known: &CaseView, called: &Call
     if nobody_knew && settings.enabled && settings.to != Audience::Nobody {
         let desk = mailbox_of(sheet.policy, case).map(|m| m.display_name.clone()).unwrap_or_default();
         let values = context! { reference => case.reference, desk };
-        let written = sheet.policy.letters.write(Letter::AcknowledgeConstant, &values);
+        let language = language(sheet, known, called);
+        let written = sheet.policy.letters.write_in(language, Letter::AcknowledgeConstant, &values);
         tell(sheet, known, called, written);
     }
+}
+
+/// The language of the application's mail; one word alone has none.
+fn language<'a>(sheet: &Sheet<'a>, known: &CaseView, called: &Called) -> &'a str {
+    let said = known.entries.first().map(|(_, e)| e.text.as_str()).into_iter();
+    let words = said.chain(chose(known, called).map(|(_, e)| e.text.as_str()));
+    let own = words.filter_map(crate::mail::language::of).next();
+    own.unwrap_or_else(|| mailbox_of(sheet.policy, &known.case).map_or("en", |m| m.language.as_str()))
 }
 
 /// The last mail of the one who chose.

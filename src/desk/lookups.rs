@@ -100,6 +100,7 @@ fn arrived(arriving: &Arriving<'_>, keys: &mut Keys) {
         }
     }
     keys.message_ids.extend(ancestors(&arrival.mail));
+    keys.message_ids.extend(arrival.mail.message_id.clone().filter(|_| arrival.sent));
     let mut passed = arrival.forward.as_deref();
     while let Some(inner) = passed {
         keys.message_ids.extend(inner.original.mail.message_id.clone());

@@ -40,6 +40,7 @@ pub mod recall;
 pub mod recipients;
 pub mod relay;
 pub mod routing;
+pub mod sent;
 pub mod settle;
 pub mod spam;
 pub mod standing;
@@ -159,6 +160,8 @@ pub struct Arrival {
     pub forward: Option<Box<forward::Forwarded>>,
     /// It lay in the folder for spam (R34).
     pub junk: bool,
+    /// It lay in the folder of what people sent from the mailbox (R49).
+    pub sent: bool,
 }
 
 /// A delivery that failed for good.
@@ -294,6 +297,8 @@ pub enum Effect {
     },
     /// Something was said.
     Append(CaseKey, Box<Entry>),
+    /// Somebody answered from the mailbox itself: nothing is sent, and answers to this mail find the case (R49).
+    Found(CaseKey, Box<Entry>),
     /// Something was said before the case opened: the notification that its first mail answers (R72).
     Precede(CaseKey, Box<Entry>),
     /// A notification is kept, and leaves unless its recipient is suppressed (R64).
@@ -418,6 +423,9 @@ fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> De
     let arriving = arriving::Arriving { event, arrival, view, policy };
     if let Some(decision) = loops::our_own_mail(&arriving) {
         return decision;
+    }
+    if arrival.sent {
+        return sent::found(&arriving);
     }
     if let Some(decision) = door::knocked(&arriving) {
         return decision;

@@ -47,6 +47,7 @@ impl Order {
             headers_only: false,
             forward: None,
             junk: false,
+            sent: false,
         };
         Order { reference, agent: agent.map(|a| a.name.clone()), arrival }
     }

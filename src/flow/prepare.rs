@@ -34,6 +34,9 @@ const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Agents through whose hands a mail goes before it comes to the desk.
 const FORWARDS_MAX: usize = 4;
 
+/// How ids of events begin whose mail lay in the folder of what people sent: so it is known again in quarantine.
+const SENT: &str = "sent/";
+
 /// With what a mail is prepared.
 #[derive(Debug, Clone, Copy)]
 pub struct Desk<'a> {
@@ -116,6 +119,8 @@ struct Piece {
     broken: Option<String>,
     /// It lay in the folder for spam.
     junk: bool,
+    /// It lay in the folder of what people sent.
+    sent: bool,
     /// An earlier Date makes it old.
     old_before_ms: i64,
 }
@@ -136,7 +141,7 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
             Content::Short { bytes, reason } => (length(&bytes), bytes, false, Some(reason)),
         };
         pieces.push(Piece {
-            id: cursor.event_id(mail.uid),
+            id: if progress.sent { format!("{SENT}{}", cursor.event_id(mail.uid)) } else { cursor.event_id(mail.uid) },
             mailbox: cursor.mailbox.clone(),
             old: mail.old,
             at_ms: if mail.old { mail.internal_date_ms.unwrap_or(now) } else { now },
@@ -145,6 +150,7 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
             headers_only,
             broken,
             junk: progress.junk,
+            sent: progress.sent,
             old_before_ms: if mail.uid <= cursor.uid_old {
                 cursor.fresh_from_ms.saturating_sub(DATE_MARGIN_MS)
             } else {
@@ -170,6 +176,7 @@ pub async fn one(desk: Desk<'_>, row: &Quarantined, raw: Vec<u8>) -> anyhow::Res
         headers_only: false,
         broken: None,
         junk: false,
+        sent: row.event_id.starts_with(SENT),
         old_before_ms: i64::MIN,
     };
     all(desk, vec![piece]).await?.pop().context("a mail went missing while it was read")
@@ -367,6 +374,7 @@ fn arrival(
         checked: background.checked.clone(),
         forward,
         junk: piece.junk,
+        sent: piece.sent,
         mail,
     }
 }

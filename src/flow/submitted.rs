@@ -15,7 +15,7 @@ use crate::desk::routing::is_our_own;
 use crate::desk::submission::{self, Submission};
 use crate::desk::{Event, What};
 use crate::mail::edit::{Header, split};
-use crate::mail::{Address, Incoming, language, phrases, read, rewrite};
+use crate::mail::{Address, Incoming, phrases, read, rewrite};
 use crate::store::quarantine::Quarantined;
 
 use super::prepare::{self, Prepared};
@@ -157,11 +157,11 @@ impl Flow {
         );
         let (_, body) = split(&opened.raw);
         let found = phrases::found(&opened.mail.text).len();
-        let mailbox = self.policy().mailboxes.get(&application.mailbox);
-        let language = language::of(&opened.mail.text).or(mailbox.map(|m| m.language.as_str())).unwrap_or("en");
-        let just_reply = self.policy().letters.just_reply(language);
         let replaced = match application.phrases {
-            Phrases::Replace if found > 0 => phrases::in_body(&opened.raw, &just_reply),
+            Phrases::Replace if found > 0 => {
+                let mailbox = self.policy().mailboxes.get(&application.mailbox);
+                phrases::in_body(&opened.raw, &self.policy().letters.just_reply(language(opened, mailbox)))
+            }
             _ => None,
         };
         let body_changed = replaced.is_some();
@@ -192,7 +192,8 @@ impl Flow {
         };
         // the plain address names no case: a link to it would begin a new one (R4)
         let link = (mailbox.reply_address != ReplyAddress::Plain).then_some(&to);
-        let lines = actions::lines(&policy.letters, &shared.actions, &opened.mail.subject, link);
+        let language = language(opened, Some(mailbox));
+        let lines = actions::lines(&policy.letters, language, &shared.actions, &opened.mail.subject, link);
         let (header, _) = split(&opened.raw);
         let mail = [header, shared.body.1.as_slice()].concat();
         match rewrite::below(&mail, &lines.text, &lines.html) {
@@ -350,4 +351,10 @@ fn outcome(handled: Option<Handled>) -> Taken {
         Some(_) => Taken::Stored,
         None => Taken::Refused("5.3.0 it went missing".to_owned()),
     }
+}
+
+/// The language of an application's mail, else its mailbox's.
+fn language<'a>(opened: &Opened, mailbox: Option<&'a Mailbox>) -> &'a str {
+    let own = crate::mail::language::of(&opened.mail.text);
+    own.unwrap_or_else(|| mailbox.map_or("en", |m| m.language.as_str()))
 }

@@ -75,6 +75,8 @@ pub struct Pass<'a> {
     pub uid_next: u32,
     /// The folder is the one for spam (R34).
     pub junk: bool,
+    /// The folder holds what people sent from the mailbox (R49).
+    pub sent: bool,
 }
 
 impl Pass<'_> {
@@ -296,10 +298,11 @@ impl Pass<'_> {
     async fn hand_over(&mut self, uid_last: u32, mails: Vec<FetchedMail>, gaps: Vec<Gap>) -> anyhow::Result<()> {
         let cursor = Cursor { uid_last, ..self.cursor.clone() };
         failpoint::hit("intake.fetched");
-        let (after, gaps_closed, junk) = (self.settings.after.clone(), Vec::new(), self.junk);
+        let (after, gaps_closed) = (self.settings.after.clone(), Vec::new());
+        let (junk, sent) = (self.junk, self.sent);
         let moved_from = Some(self.cursor.uid_last);
         self.lane
-            .hand_over(IntakeBatch { cursor: cursor.clone(), moved_from, mails, gaps, gaps_closed, after, junk })
+            .hand_over(IntakeBatch { cursor: cursor.clone(), moved_from, mails, gaps, gaps_closed, after, junk, sent })
             .await?;
         *self.cursor = cursor;
         self.beat.within(super::STEP);
@@ -362,9 +365,10 @@ impl Pass<'_> {
                 "a mail could not be fetched and is given up; it is still on the server"
             );
         }
-        let (cursor, after, junk) = (self.cursor.clone(), self.settings.after.clone(), self.junk);
+        let (cursor, after) = (self.cursor.clone(), self.settings.after.clone());
+        let (junk, sent) = (self.junk, self.sent);
         let moved_from = Some(cursor.uid_last);
-        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk }).await
+        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk, sent }).await
     }
 }
 

@@ -3,11 +3,12 @@
 //! Promises   a mail is on the server until it is committed; the other mailboxes go on whatever happens to this one.
 //! Never      uses `\Seen` or dates as its work list: people read the mailbox beside us, and outages last.
 
+mod beside;
 pub mod connect;
 pub mod cursor;
 mod errands;
 mod fetch;
-mod junk;
+mod special;
 pub mod wire;
 
 use std::sync::Arc;
@@ -77,7 +78,7 @@ pub struct Intake {
     flow: Arc<Flow>,
     beat: Beat,
     suspect: Suspect,
-    suspect_in_junk: Suspect,
+    beside: beside::Beside,
     /// What was last recorded of this account: the same is not logged twice.
     state: Option<String>,
     attempts: u32,
@@ -95,7 +96,7 @@ impl Intake {
             flow,
             beat,
             suspect: Suspect::default(),
-            suspect_in_junk: Suspect::default(),
+            beside: beside::Beside::default(),
             state: None,
             attempts: 0,
             old_told: false,
@@ -152,23 +153,40 @@ impl Intake {
 
     async fn connected(&mut self) -> Result<(), Refusal> {
         let mut wire = connect::connect(&self.account).await?;
-        let junk = junk::folder(&mut wire, &self.account).await.map_err(anyhow::Error::from)?;
+        let special = special::folders(&mut wire, &self.account).await.map_err(anyhow::Error::from)?;
+        let (junk, sent) = (special.junk.as_deref(), special.sent.as_deref());
+        if let Some(folder) = sent {
+            self.mark_sent(&mut wire, folder).await?;
+        }
+        let mut sent_first = false;
         loop {
             let opened = tokio::time::Instant::now();
-            if let Some(folder) = &junk {
+            if let Some(folder) = junk {
                 self.look_into_junk(&mut wire, folder).await?;
+            }
+            if let Some(folder) = sent.filter(|_| sent_first) {
+                self.look_into_sent(&mut wire, folder).await?;
             }
             let read_only = self.settings.after == After::Keep;
             let selected =
                 wire.select(&folder_name(&self.account.folder), read_only).await.map_err(anyhow::Error::from)?;
-            let (mut cursor, uid_next) = self.open(&mut wire, &self.account.folder, selected).await?;
+            let start = self.settings.start;
+            let (mut cursor, uid_next) = self.open(&mut wire, &self.account.folder, selected, start).await?;
             loop {
                 self.pass(&mut wire, &mut cursor, uid_next).await?;
                 self.works().await;
                 self.beat.within(self.settings.poll.saturating_add(STEP));
+                sent_first = self.sent_has_news(&mut wire, sent).await.map_err(anyhow::Error::from)?;
+                if sent_first {
+                    break;
+                }
                 let news = self.wait(&mut wire).await.map_err(anyhow::Error::from)?;
                 self.beat.within(STEP);
                 if !news || opened.elapsed() >= self.settings.poll {
+                    break;
+                }
+                sent_first = self.sent_has_news(&mut wire, sent).await.map_err(anyhow::Error::from)?;
+                if sent_first {
                     break;
                 }
             }
@@ -177,15 +195,20 @@ impl Intake {
 
     /// Where to go on in a folder that was just selected, and its UIDNEXT; a new position is committed before any mail
     /// is read.
-    async fn open(&self, wire: &mut Wire, folder: &str, selected: Selected) -> anyhow::Result<(Cursor, u32)> {
+    async fn open(
+        &self,
+        wire: &mut Wire,
+        folder: &str,
+        selected: Selected,
+        start: Start,
+    ) -> anyhow::Result<(Cursor, u32)> {
         let mailbox = &self.account.mailbox;
         let known = self.flow.cursor(mailbox, folder).await?;
         let uid_next = match selected.uid_next {
             Some(next) => next,
             None => highest_uid(wire).await?.saturating_add(1),
         };
-        let (cursor, opening) =
-            cursor::open(known, (mailbox, folder), selected, uid_next, self.settings.start, clock::now_ms());
+        let (cursor, opening) = cursor::open(known, (mailbox, folder), selected, uid_next, start, clock::now_ms());
         match opening {
             Opening::Known => return Ok((cursor, uid_next)),
             Opening::First => {
@@ -206,25 +229,9 @@ impl Intake {
     async fn commit(&self, cursor: &Cursor, moved_from: Option<u32>) -> anyhow::Result<()> {
         let (cursor, after) = (cursor.clone(), self.settings.after.clone());
         let (mails, gaps, gaps_closed) = (Vec::new(), Vec::new(), Vec::new());
-        self.flow.intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk: false }).await
-    }
-
-    /// One pass over the folder for spam (R34). That it cannot be opened never stops the other one.
-    async fn look_into_junk(&mut self, wire: &mut Wire, folder: &str) -> anyhow::Result<()> {
-        let selected = match wire.select(&folder_name(folder), true).await {
-            Ok(selected) => selected,
-            Err(error @ WireError::Refused { .. }) => {
-                tracing::debug!(mailbox.name = self.account.mailbox, folder, %error, "the folder for spam is not read");
-                return Ok(());
-            }
-            Err(lost) => return Err(lost.into()),
-        };
-        let (mut cursor, uid_next) = self.open(wire, folder, selected).await?;
-        let (flow, beat) = (&self.flow, &self.beat);
-        let lane = Lane::new(self.flow.clone());
-        let settings = &Settings { after: After::Keep, ..self.settings.clone() };
-        let (suspect, cursor) = (&mut self.suspect_in_junk, &mut cursor);
-        Pass { wire, flow, lane, settings, beat, suspect, cursor, uid_next, junk: true }.run().await
+        self.flow
+            .intake(IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk: false, sent: false })
+            .await
     }
 
     async fn pass(&mut self, wire: &mut Wire, cursor: &mut Cursor, uid_next: u32) -> anyhow::Result<()> {
@@ -233,7 +240,7 @@ impl Intake {
         let (flow, settings, beat) = (&self.flow, &self.settings, &self.beat);
         let lane = Lane::new(self.flow.clone());
         let suspect = &mut self.suspect;
-        Pass { wire, flow, lane, settings, beat, suspect, cursor, uid_next, junk: false }.run().await?;
+        Pass { wire, flow, lane, settings, beat, suspect, cursor, uid_next, junk: false, sent: false }.run().await?;
         // once more at each start: a crash may have come between the last of the old mail and its summary
         if !self.old_told || (before <= cursor.uid_old && cursor.uid_last > before) {
             self.flow.old_mail_taken(cursor).await?;

@@ -68,6 +68,10 @@ pub async fn commit(
                 let id = commit.append(*case, entry).await?;
                 told.first_entry = told.first_entry.or(Some(id));
             }
+            Effect::Found(case, entry) => {
+                let id = commit.found(*case, entry).await?;
+                told.first_entry = told.first_entry.or(Some(id));
+            }
             Effect::Precede(case, entry) => commit.precede(*case, entry).await?,
             Effect::Notify(notification, departure) => {
                 notifications::add(commit.connection, event_id, notification, departure.as_ref()).await?;
@@ -121,6 +125,15 @@ impl Commit<'_> {
         }
         self.last_entry = Some(id);
         Ok(id)
+    }
+
+    /// A mail that left without us: what answers it belongs to the case (R49).
+    async fn found(&mut self, case: CaseKey, entry: &Entry) -> sqlx::Result<EntryRef> {
+        let appended = self.append(case, entry).await?;
+        if let Some(message_id) = &entry.message_id {
+            self.pending.remember(message_id, case, &Side::Customer, Some(appended));
+        }
+        Ok(appended)
     }
 
     /// A notification becomes the first entry of the case that its reply opens (R72).

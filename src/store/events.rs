@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::AnyConnection;
 
 use crate::desk::token::CaseKey;
-use crate::desk::{Arrival, Decision, Effect};
+use crate::desk::{Arrival, Decision, Effect, Outcome};
 
 use super::insert::{Row, Value};
 use super::pending::{Blob, EntryRef, Pending};
@@ -62,7 +62,8 @@ pub fn add(pending: &mut Pending, event: &Happened<'_>) {
     pending.happened(event.row());
 }
 
-/// Keeps the mail as it came, with its attachments.
+/// Keeps the mail as it came, with its attachments. What people sent elsewhere is counted and not kept; and its copy in
+/// another of our mailboxes is no copy of a mail that we have.
 pub fn add_mail(
     pending: &mut Pending,
     event: &Happened<'_>,
@@ -71,12 +72,15 @@ pub fn add_mail(
     (raw, blobs): (Arc<Vec<u8>>, &[Blob]),
     entry: Option<EntryRef>,
 ) {
+    let is_kept = !arrival.sent || decision.outcome == Outcome::Handled;
+    let (raw, blobs) = if is_kept { (raw, blobs) } else { (Arc::default(), [].as_slice()) };
+    let content_hash = if is_kept { arrival.mail.content_hash.to_vec() } else { Vec::new() };
     let opened = decision.effects.iter().any(|e| matches!(e, Effect::Open(_)));
     let row = vec![
         Value::Text(event.id.to_owned()),
         Value::Text(arrival.mailbox.clone()),
         Value::MaybeText(arrival.mail.message_id.as_ref().map(|id| id.as_str().to_owned())),
-        Value::Bytes(arrival.mail.content_hash.to_vec().into()),
+        Value::Bytes(content_hash.into()),
         Value::MaybeNumber(event.case.map(CaseKey::to_i64)),
         Value::Number(i64::from(opened)),
         Value::Number(event.at_ms),

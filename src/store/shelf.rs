@@ -123,7 +123,7 @@ impl Shelf {
                         counts.is_known |= same && case.status != Status::Spam;
                     });
                 }
-                Effect::Append(_, entry) => {
+                Effect::Append(_, entry) | Effect::Found(_, entry) => {
                     if let Some(id) = &entry.message_id {
                         self.ids.remove(id);
                     }

@@ -187,6 +187,8 @@ pub struct IntakeBatch {
     pub after: After,
     /// The folder is the one for spam (R34).
     pub junk: bool,
+    /// The folder holds what people sent from the mailbox (R49).
+    pub sent: bool,
 }
 
 impl IntakeBatch {
@@ -204,9 +206,9 @@ impl IntakeBatch {
     /// The mails, to be read, and what is committed beside what they cause.
     #[must_use]
     pub fn split(self) -> (Vec<FetchedMail>, Progress) {
-        let IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk } = self;
+        let IntakeBatch { cursor, moved_from, mails, gaps, gaps_closed, after, junk, sent } = self;
         let taken = mails.iter().map(|mail| mail.uid).collect();
-        (mails, Progress { cursor, moved_from, taken, gaps, gaps_closed, after, junk })
+        (mails, Progress { cursor, moved_from, taken, gaps, gaps_closed, after, junk, sent })
     }
 }
 
@@ -227,6 +229,8 @@ pub struct Progress {
     pub after: After,
     /// The folder is the one for spam (R34).
     pub junk: bool,
+    /// The folder holds what people sent from the mailbox (R49).
+    pub sent: bool,
 }
 
 /// A mail as it was fetched.

@@ -36,6 +36,7 @@ mod faults;
 mod intake;
 mod postgres;
 mod sending;
+mod sent;
 mod stalls;
 mod store;
 mod terminal;

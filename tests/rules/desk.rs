@@ -209,6 +209,25 @@ impl Desk {
         self.flow.intake(batch).await.expect("intake");
     }
 
+    /// Somebody wrote from mailbox `support` itself: their client filed it in the folder for that.
+    pub async fn is_sent(&mut self, raw: &[u8]) {
+        self.uid += 1;
+        let mut batch = self.batch("support", self.uid, raw, false);
+        batch.cursor.folder = "Sent".to_owned();
+        batch.sent = true;
+        self.flow.intake(batch).await.expect("intake");
+    }
+
+    /// The same, and the server gives less of it than it announces.
+    pub async fn is_sent_short(&mut self, raw: &[u8]) {
+        self.uid += 1;
+        let mut batch = self.batch("support", self.uid, raw, false);
+        batch.cursor.folder = "Sent".to_owned();
+        batch.sent = true;
+        batch.mails[0].content = Content::Short { bytes: raw.to_vec(), reason: "it is short".to_owned() };
+        self.flow.intake(batch).await.expect("intake");
+    }
+
     /// Everything that is due so many hours from now.
     pub async fn hours_later(&self, hours: i64) {
         let at_ms = yesreply::clock::now_ms() + hours * 3_600_000;
@@ -250,6 +269,7 @@ impl Desk {
             gaps_closed: Vec::new(),
             after: yesreply::store::types::After::Keep,
             junk: false,
+            sent: false,
         }
     }
 

@@ -35,6 +35,7 @@ mod forwards;
 mod keeping;
 mod notifications;
 mod reports;
+mod sent;
 mod signatures;
 mod spam;
 mod threads;

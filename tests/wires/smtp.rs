@@ -137,6 +137,7 @@ async fn sending(script: &[Does]) -> (Desk, Shared, watch::Sender<bool>, tokio::
         gaps_closed: Vec::new(),
         after: After::Keep,
         junk: false,
+        sent: false,
     };
     desk.flow.intake(batch).await.expect("intake");
     let (stop, stopped) = watch::channel(false);

@@ -1,7 +1,7 @@
 //! Letters to customers in other languages than English: `NAME.LANGUAGE.KIND`.
 
 /// File name and content.
-pub(super) const TRANSLATED: [(&str, &str); 24] = [
+pub(super) const TRANSLATED: [(&str, &str); 40] = [
     ("acknowledge.nl.txt", include_str!("../../../config/letters/acknowledge.nl.txt")),
     ("acknowledge.nl.html", include_str!("../../../config/letters/acknowledge.nl.html")),
     ("acknowledge_constant.nl.subject", include_str!("../../../config/letters/acknowledge_constant.nl.subject")),
@@ -26,4 +26,20 @@ pub(super) const TRANSLATED: [(&str, &str); 24] = [
     ("acknowledge_constant.es.txt", include_str!("../../../config/letters/acknowledge_constant.es.txt")),
     ("acknowledge_constant.es.html", include_str!("../../../config/letters/acknowledge_constant.es.html")),
     ("just_reply.es.txt", include_str!("../../../config/letters/just_reply.es.txt")),
+    ("actions.de.txt", include_str!("../../../config/letters/actions.de.txt")),
+    ("actions.de.html", include_str!("../../../config/letters/actions.de.html")),
+    ("passed_on.de.txt", include_str!("../../../config/letters/passed_on.de.txt")),
+    ("passed_on.de.html", include_str!("../../../config/letters/passed_on.de.html")),
+    ("actions.nl.txt", include_str!("../../../config/letters/actions.nl.txt")),
+    ("actions.nl.html", include_str!("../../../config/letters/actions.nl.html")),
+    ("passed_on.nl.txt", include_str!("../../../config/letters/passed_on.nl.txt")),
+    ("passed_on.nl.html", include_str!("../../../config/letters/passed_on.nl.html")),
+    ("actions.fr.txt", include_str!("../../../config/letters/actions.fr.txt")),
+    ("actions.fr.html", include_str!("../../../config/letters/actions.fr.html")),
+    ("passed_on.fr.txt", include_str!("../../../config/letters/passed_on.fr.txt")),
+    ("passed_on.fr.html", include_str!("../../../config/letters/passed_on.fr.html")),
+    ("actions.es.txt", include_str!("../../../config/letters/actions.es.txt")),
+    ("actions.es.html", include_str!("../../../config/letters/actions.es.html")),
+    ("passed_on.es.txt", include_str!("../../../config/letters/passed_on.es.txt")),
+    ("passed_on.es.html", include_str!("../../../config/letters/passed_on.es.html")),
 ];
