@@ -112,7 +112,7 @@ pub const BREAKER_STAYS: &str = "the breaker of acknowledgements stays open: lim
 pub const BREAKER_CLOSES: &str = "the breaker of acknowledgements closes";
 
 /// Notices about one case within an hour that somebody who is no agent can cause.
-const NOTICES_PER_CASE_MAX: u32 = 5;
+const NOTICES_PER_CASE_MAX: u32 = 8;
 /// Notices to one address within an hour: an agent's own autoresponder may answer each (R52).
 pub const NOTICES_PER_ADDRESS_MAX: u32 = 10;
 

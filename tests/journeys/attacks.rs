@@ -113,7 +113,7 @@ fn a_storm_of_automatic_mail_settles() {
     for round in 0..6 {
         jane.sends(&last.0.reply(&format!("I am away, round {round}.")));
         anna.sends(
-            &Draft { body: format!("I am away too, round {round}."), ..last.1.reply("") }.subject("Out of office"),
+            &Draft { body: format!("I am away too, round {round}."), ..last.1.reply("") }.subject("Not here today"),
         );
         let got = anna.receives(|l| l.text().contains(&format!("I am away, round {round}.")));
         last.1 = got;
