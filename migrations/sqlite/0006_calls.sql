@@ -20,3 +20,6 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_due ON calls (application, state, next_attempt_at);
 CREATE INDEX calls_notification ON calls (notification);
+
+-- Whether too much comes back at once (R64).
+CREATE INDEX suppressions_last ON suppressions (last_at);

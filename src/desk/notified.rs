@@ -23,6 +23,14 @@ use super::{Arrival, CaseView, Decision, Delivery, Effect, Event, Keys, Outcome,
 /// Statuses that say that there is no such recipient (R64).
 const NOBODY_THERE: [&str; 4] = ["5.1.1", "5.1.6", "5.1.10", "5.2.1"];
 
+/// 2 % is one of so many.
+const SHARE: u32 = 50;
+/// Addresses of an hour below which a share says nothing.
+const BACK_MIN: u32 = 20;
+/// What the log says then: addresses that were good yesterday may be refused for a reason that is ours.
+pub const TOO_MUCH_COMES_BACK: &str =
+    "more than 2 % of an hour's notifications came back: no address is suppressed for it";
+
 /// The notifications that an arriving mail may answer.
 pub fn keys(arrival: &Arrival, policy: &Policy, keys: &mut Keys) {
     if !policy.applications.is_empty() {
@@ -149,6 +157,10 @@ pub fn came_back(event: &Event, view: &View, policy: &Policy, failure: &Failure<
     if !is_known {
         let (status, diagnostic) = (status.clone(), diagnostic.clone());
         sheet.push(Effect::DeliveryFailed { delivery: delivery.id, status, diagnostic });
+    }
+    let (back, sent) = view.bounces;
+    if NOBODY_THERE.contains(&status.as_str()) && back >= BACK_MIN && back.saturating_mul(SHARE) > sent {
+        return sheet.done(Outcome::Handled, "R64", TOO_MUCH_COMES_BACK, None);
     }
     if NOBODY_THERE.contains(&status.as_str()) {
         let recipient = delivery.recipient.clone();

@@ -49,6 +49,7 @@ pub fn of_notifications(view: &View, policy: &Policy, keys: &mut Keys) {
     if let Some(first) = view.deliveries.iter().find(|d| d.purpose == Purpose::Notification) {
         keys.answered.insert(first.case);
         keys.suppressed = Some(first.recipient.clone());
+        keys.bounces = true;
         keys.reports = owners::address(view, policy);
     }
 }

@@ -41,6 +41,8 @@ pub struct Keys {
     pub suppressed: Option<Address>,
     /// How many notices went to this owner of an application lately?
     pub reports: Option<Address>,
+    /// How many notifications came back within the last hour, and how many left?
+    pub bounces: bool,
     /// Deliveries by the number in their bounce token.
     pub bounced: BTreeSet<PartyId>,
     /// Deliveries by outbox id.
@@ -99,6 +101,7 @@ impl Keys {
         if self.digest == asked.digest {
             self.digest = None;
         }
+        self.bounces &= !asked.bounces;
         self.breaker &= !asked.breaker;
         self.away &= !asked.away;
         self.loads &= !asked.loads;
@@ -128,6 +131,8 @@ pub struct View {
     pub acted: BTreeSet<CaseKey>,
     /// What is known of a recipient to whom notifications came back.
     pub suppressed: Option<Suppressed>,
+    /// Addresses to which notifications came back within the last hour, and notifications that left.
+    pub bounces: (u32, u32),
     /// Notices to the owner of an application within the last hour.
     pub reports: u32,
     /// What was sent lately.

@@ -10,6 +10,7 @@ use sqlx::AnyConnection;
 use crate::clock;
 use crate::desk::digest::Due;
 use crate::desk::loops::{BREAKER_CLOSES, BREAKER_STAYS};
+use crate::desk::notified::TOO_MUCH_COMES_BACK;
 use crate::desk::policy::Policy;
 use crate::desk::{Decision, Effect, Event, Keys, LogLine, ROUNDS_MAX, Step, View, What, decide};
 use crate::failpoint;
@@ -132,6 +133,9 @@ fn say(event: &Event, decision: &Decision) {
     let looks = decision.effects.iter().any(|e| matches!(e, Effect::Remind(_, Due::Breaker)));
     match decision.because.as_str() {
         BREAKER_STAYS => tracing::warn!("{BREAKER_STAYS}"),
+        TOO_MUCH_COMES_BACK => {
+            tracing::error!(event.id = event.id, "somebody must look at this: {TOO_MUCH_COMES_BACK}")
+        }
         BREAKER_CLOSES => tracing::info!("{BREAKER_CLOSES}"),
         _ if looks => tracing::warn!(
             "the breaker of acknowledgements opens: limits.ack_total is used up, and strangers get none until it closes by itself"

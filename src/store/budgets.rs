@@ -67,6 +67,9 @@ pub async fn of(
         .collect())
 }
 
+/// Notifications of an hour that are counted.
+const SENT_COUNTED_MAX: i64 = 50_000;
+
 /// Acknowledgements to unauthenticated mail in all, within their window (R51).
 ///
 /// # Errors
@@ -109,6 +112,25 @@ pub async fn notices_to(connection: &mut AnyConnection, address: &Address, at_ms
         .fetch_one(&mut *connection)
         .await?;
     Ok(small(rows::number(&row, "n")?))
+}
+
+/// Addresses to which notifications came back within the last hour, and notifications that left, as far as they are
+/// counted (R64).
+///
+/// # Errors
+/// The database's.
+pub async fn bounces(connection: &mut AnyConnection, at_ms: i64) -> sqlx::Result<(u32, u32)> {
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM suppressions WHERE last_at > $1) AS back,
+                (SELECT count(*) FROM (SELECT 1 AS one FROM outbox WHERE purpose = $2 AND unauthenticated = 0
+                                       AND created_at > $1 LIMIT $3) AS counted) AS sent",
+    )
+    .bind(at_ms.saturating_sub(HOUR_MS))
+    .bind(Purpose::Notification.word())
+    .bind(SENT_COUNTED_MAX)
+    .fetch_one(&mut *connection)
+    .await?;
+    Ok((small(rows::number(&row, "back")?), small(rows::number(&row, "sent")?)))
 }
 
 /// `$1` is the time, `$2` a word if there is one, LIST the keys.

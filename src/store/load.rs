@@ -78,14 +78,7 @@ pub async fn load(
         view.counts.ack_total = budgets::ack_total(connection, policy, at_ms).await?;
     }
     agents(connection, keys, view).await?;
-    if let Some(recipient) = &keys.suppressed {
-        view.asked.suppressed = Some(recipient.clone());
-        view.suppressed = notifications::suppressed(connection, recipient).await?;
-    }
-    if let Some(owner) = &keys.reports {
-        view.asked.reports = Some(owner.clone());
-        view.reports = budgets::notices_to(connection, owner, at_ms).await?;
-    }
+    came_back(connection, keys, view, at_ms).await?;
     deliveries(connection, keys, view).await?;
     if keys.next_reference {
         view.asked.next_reference = true;
@@ -134,6 +127,23 @@ async fn notified(connection: &mut AnyConnection, keys: &Keys, view: &mut View) 
         if calls::is_acted(connection, *key).await? {
             view.acted.insert(*key);
         }
+    }
+    Ok(())
+}
+
+/// What is known where notifications came back (R64).
+async fn came_back(connection: &mut AnyConnection, keys: &Keys, view: &mut View, at_ms: i64) -> sqlx::Result<()> {
+    if let Some(recipient) = &keys.suppressed {
+        view.asked.suppressed = Some(recipient.clone());
+        view.suppressed = notifications::suppressed(connection, recipient).await?;
+    }
+    if let Some(owner) = &keys.reports {
+        view.asked.reports = Some(owner.clone());
+        view.reports = budgets::notices_to(connection, owner, at_ms).await?;
+    }
+    if keys.bounces {
+        view.asked.bounces = true;
+        view.bounces = budgets::bounces(connection, at_ms).await?;
     }
     Ok(())
 }

@@ -116,7 +116,8 @@ async fn r72_a_word_goes_to_the_application_and_its_answer_to_the_customer() {
         desk.takes_call(answer).await;
         let sent = desk.sends().await;
         assert!(to(&sent, "anna@agents.example").is_empty() && to(&sent, "bob@agents.example").is_empty());
-        let told = one_to(&sent, "jane@customer.example");
+        // as she writes it herself
+        let told = one_to(&sent, "Jane@customer.example");
         assert!(told.text().contains(expected), "{}", told.text());
         assert_eq!(
             (told.field("Auto-Submitted").as_str(), told.subject().as_str()),
@@ -161,7 +162,7 @@ async fn r72_words_beside_the_word_reach_a_person() {
 async fn r72_what_the_application_does_not_take_goes_to_a_person() {
     let mut desk = Desk::with(TOLD).await;
     let letter = desk.offers().await;
-    desk.gets(JANE, &letter.reply("cancel")).await;
+    desk.gets(JANE, &letter.reply("cancel\n\nSent from my iPhone")).await;
     let (call, _) = desk.call().await;
     let now = yesreply::clock::now_ms();
     assert!((14 * 60_000..=15 * 60_000).contains(&(call.until_ms - now)), "{call:?}");
@@ -399,6 +400,31 @@ async fn r64_a_refusal_by_the_relay_counts_too() {
     let (_, event) = desk.call().await;
     assert_eq!((&event["type"], &event["data"]["text"]), (&"suppressed".into(), &"550 5.1.1 no such user".into()));
     assert!(desk.cases().await.is_empty());
+}
+
+#[tokio::test]
+async fn r64_much_that_comes_back_at_once_suppresses_nobody() {
+    let mut desk = Desk::with(TOLD).await;
+    let all: Vec<String> = (0..25).map(|n| format!("c{n}@customer.example")).collect();
+    let recipients: Vec<&str> = all.iter().map(String::as_str).collect();
+    let sent =
+        desk.hands(&recipients, &ORDER.replace("To: jane@customer.example", &format!("To: {}", all.join(", ")))).await;
+    for mail in &sent {
+        let gone = GONE.replace("jane@customer.example", &mail.recipient);
+        let bounce = mail.reverse_path.clone().expect("a reverse-path");
+        desk.gets("MAILER-DAEMON@mx.customer.example", &report(&bounce, "delivery-status", &gone)).await;
+    }
+    let struck = desk.flow.store().suppressions(100).await.expect("suppressions");
+    assert_eq!(struck.len(), 20, "an hour in which all comes back says nothing of addresses");
+    let failed = desk.flow.store().outbox(false, 100).await.expect("rows");
+    assert_eq!(failed.iter().filter(|row| row.state == "failed").count(), 25, "each is known to have failed");
+    desk.a_day_passes().await;
+    let sent = desk.hands(&["c1@customer.example"], &ORDER.replace("4711@", "next@")).await;
+    let bounce = sent[0].reverse_path.clone().expect("a reverse-path");
+    let gone = GONE.replace("jane@", "c1@");
+    desk.gets("MAILER-DAEMON@mx.customer.example", &report(&bounce, "delivery-status", &gone)).await;
+    let (_, event) = desk.call().await;
+    assert_eq!(event["data"]["recipient"], "c1@customer.example", "an hour later it counts again");
 }
 
 #[tokio::test]

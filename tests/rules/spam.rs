@@ -171,7 +171,7 @@ async fn r52_a_stranger_with_an_agents_token_cannot_make_us_bomb_that_agent() {
         desk.gets(&format!("eve{number}@elsewhere{number}.example"), &relay.reply("Pay Eve.")).await;
     }
     let notices = to(&desk.sends().await, "anna@agents.example").len();
-    assert_eq!(notices, 5, "the rest stands in the digest");
+    assert_eq!(notices, 8, "the rest stands in the digest");
     desk.gets(ANNA, &relay.reply("It comes tomorrow.")).await;
     assert_eq!(to(&desk.sends().await, "jane@customer.example").len(), 1, "her own answer goes out all the same");
 }
