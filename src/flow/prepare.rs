@@ -226,7 +226,7 @@ async fn opinions(desk: Desk<'_>, read: &[(Piece, Result<Incoming, String>)]) ->
         return vec![None; read.len()];
     };
     let mails = read.iter().map(|(piece, mail)| match mail {
-        Ok(mail) if !piece.headers_only => Some((piece.raw.clone(), mail.clone())),
+        Ok(mail) if !piece.headers_only && !piece.sent => Some((piece.raw.clone(), mail.clone())),
         _ => None,
     });
     signatures.look_at(mails.collect()).await
