@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 85] = [
+const KNOWN: [&str; 88] = [
     "database",
     "url",
     "token",
@@ -61,6 +61,9 @@ const KNOWN: [&str; 85] = [
     "do_not_reply",
     "sendmail",
     "socket",
+    "dkim",
+    "domain",
+    "selector",
     "agent",
     "addresses",
     "public_name",

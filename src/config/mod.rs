@@ -13,12 +13,14 @@ pub mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use config::{Environment, FileFormat, Value};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use crate::desk::policy::{Mailbox, Policy, ReplyAddress};
+use crate::mail::dkim::Signer;
 
 use file::{File, Tls};
 use findings::{Finding, Findings};
@@ -48,6 +50,8 @@ pub struct Config {
     pub doors: Vec<listen::Door>,
     /// How applications are known.
     pub known: Vec<listen::Known>,
+    /// Keys that sign what is sent.
+    pub signers: Arc<[Signer]>,
     /// What an operator should know, though it works.
     pub notes: Vec<Finding>,
 }
@@ -112,8 +116,18 @@ impl Config {
         let policy = build::policy(&file, keys, letters, &mut findings);
         let doors = listen::doors(&file, &mut findings);
         let known = listen::known(&file, &mut findings);
+        let signers = build::signers(&file, &mut findings);
         findings::across(&file, &policy, &mut findings);
-        findings.done().map(|notes| Config { path: path.to_owned(), file, policy, accounts, doors, known, notes })
+        findings.done().map(|notes| Config {
+            path: path.to_owned(),
+            file,
+            policy,
+            accounts,
+            doors,
+            known,
+            signers,
+            notes,
+        })
     }
 }
 
@@ -164,6 +178,7 @@ fn sections(mut table: BTreeMap<String, Value>, findings: &mut Findings) -> Opti
         sendmail: table.contains_key("sendmail").then(|| optional(&mut table, "sendmail", findings)),
         listener: named(&mut table, "listener", findings),
         application: named(&mut table, "application", findings),
+        dkim: named(&mut table, "dkim", findings),
         mailbox,
         agent,
         database: database?,
@@ -290,6 +305,7 @@ fn plain_secrets(path: &Path, file: &File, findings: &mut Findings) {
     let keys = plain(&file.token.key) || file.token.keys.iter().flatten().any(|k| matches!(k, Secret::Plain(_)));
     let database = has_password(&file.database.url) && std::env::var_os("YESREPLY__DATABASE__URL").is_none();
     let passwords = file.mailbox.values().map(|m| &m.password).chain(file.application.values().map(|a| &a.password));
+    let keys = keys || file.dkim.values().any(|d| matches!(d.key, Secret::Plain(_)));
     if (keys || database || passwords.into_iter().any(plain))
         && let Err(reason) = values::private_file(path)
     {
