@@ -273,12 +273,15 @@ fn the_example_config_is_read() {
         text(Path::new("config/yesreply.toml")).replace("/etc/yesreply", &folder.path().display().to_string());
     let path = folder.path().join("yesreply.toml");
     std::fs::write(&path, &example).expect("write");
-    for (file, content) in
-        [("token.key", "11".repeat(32)), ("support.pass", "secret".to_owned()), ("shop.key", "22".repeat(32))]
-    {
+    for (file, content) in [
+        ("token.key", "11".repeat(32)),
+        ("support.pass", "secret".to_owned()),
+        ("shop.key", "22".repeat(32)),
+        ("dkim.pem", dkim_key()),
+    ] {
         std::fs::write(folder.path().join(file), content).expect("write");
     }
-    for file in ["yesreply.toml", "token.key", "support.pass", "shop.key"] {
+    for file in ["yesreply.toml", "token.key", "support.pass", "shop.key", "dkim.pem"] {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(folder.path().join(file), mode).expect("mode 600");
     }
@@ -303,6 +306,11 @@ fn the_example_config_is_read() {
         .map(|l| format!("{l}\n"))
         .collect::<String>();
     assert_eq!(read(&whole), Ok(()), "{whole}");
+}
+
+fn dkim_key() -> String {
+    let done = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519"]).output().expect("run openssl");
+    String::from_utf8(done.stdout).expect("PEM")
 }
 
 fn is_setting(line: &str) -> bool {

@@ -1,4 +1,4 @@
-//! `check`: every finding, with key and remedy; `--online` also tries the accounts.
+//! `check`: every finding, with key and remedy; `--online` also tries the accounts and reads the domains' records.
 
 use std::path::Path;
 use std::time::Duration;
@@ -61,12 +61,35 @@ pub async fn run(path: &Path, online: bool, json: bool) -> Result<(), Failure> {
             }
         }
     }
+    if online {
+        failed |= records(&config, json, &mut values).await?;
+    }
     if json {
         output::json(&json!(values))?;
     } else if !failed {
         line(format!("{}: the config can be used", config.path.display()))?;
     }
     if failed { Err(Failure::new(code::UNAVAILABLE, "")) } else { Ok(()) }
+}
+
+/// SPF, DKIM and DMARC of the sending domains. Returns whether mail suffers.
+async fn records(config: &Config, json: bool, values: &mut Vec<Value>) -> Result<bool, Failure> {
+    let mut failed = false;
+    for (key, said) in super::domains::looked_up(config).await {
+        failed |= said.fails;
+        let level = match (said.fails, said.remedy.is_empty()) {
+            (true, _) => "error",
+            (false, true) => "ok",
+            (false, false) => "note",
+        };
+        let (message, hint) = (said.words, said.remedy);
+        if !json {
+            let hint = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+            line(format!("{level}: {key}: {message}{hint}"))?;
+        }
+        values.push(json!({ "level": level, "key": key, "message": message, "file": config.path, "hint": hint }));
+    }
+    Ok(failed)
 }
 
 fn value(finding: &Finding) -> Value {

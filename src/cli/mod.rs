@@ -5,6 +5,7 @@
 mod calls;
 mod case;
 mod check;
+mod domains;
 mod explain;
 mod init;
 mod notifications;
@@ -49,7 +50,8 @@ enum Command {
     Init,
     /// Check the config; needs no network and no database
     Check {
-        /// Log in everywhere, and send a probe that must come back through its own tokened address
+        /// Log in everywhere, send a probe that must come back through its own tokened address, and read the SPF, DKIM
+        /// and DMARC records of the sending domains
         #[arg(long)]
         online: bool,
     },

@@ -1,6 +1,7 @@
 //! From what the file says to what the house works with: keys, letters, accounts, the rules' settings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
@@ -14,6 +15,7 @@ use crate::desk::policy::{
 };
 use crate::desk::token::TokenKeys;
 use crate::mail::Address;
+use crate::mail::dkim::Signer;
 use crate::mail::language::LANGUAGES;
 
 /// R34.
@@ -149,6 +151,39 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
         );
     }
     accounts
+}
+
+/// Two of one domain are well: an old verifier knows RSA only.
+pub(super) fn signers(file: &File, findings: &mut Findings) -> Arc<[Signer]> {
+    let mut signers: Vec<Signer> = Vec::new();
+    for (name, dkim) in &file.dkim {
+        let key = format!("dkim.{name}");
+        let label = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        for (field, text) in [("domain", &dkim.domain), ("selector", &dkim.selector)] {
+            if text.is_empty() || text.len() > 253 || !label(text) {
+                findings.fail(
+                    &format!("{key}.{field}"),
+                    &format!("\"{text}\" is no name in the DNS"),
+                    "write it in ASCII, like shop.example and 2026a",
+                );
+            }
+        }
+        let signer = dkim.key.read().and_then(|pem| Signer::new(&dkim.domain, &dkim.selector, pem.expose_secret()));
+        match signer {
+            Ok(signer) if signers.iter().any(|s| s.record_name() == signer.record_name()) => findings.fail(
+                &format!("{key}.selector"),
+                &format!("there are two keys for {}", signer.record_name()),
+                "give each a selector of its own",
+            ),
+            Ok(signer) => signers.push(signer),
+            Err(reason) => findings.fail(
+                &format!("{key}.key"),
+                &reason,
+                "make one: openssl genpkey -algorithm ed25519 -out dkim.pem (or -algorithm rsa); chmod 600 dkim.pem",
+            ),
+        }
+    }
+    signers.into()
 }
 
 pub(super) fn is_loopback(host: &str) -> bool {

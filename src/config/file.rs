@@ -131,6 +131,17 @@ pub struct Mailbox {
     pub time_zone: Option<String>,
 }
 
+/// `[dkim.NAME]`: a key that signs what is sent.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Dkim {
+    /// Whose mail, with that of the domains below it.
+    pub domain: String,
+    /// The name of the key in the DNS.
+    pub selector: String,
+    /// The private key, PEM.
+    pub key: Secret,
+}
+
 /// `[agent.NAME]`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Agent {
@@ -374,6 +385,8 @@ pub struct File {
     pub mailbox: BTreeMap<String, Mailbox>,
     /// `[agent.…]`.
     pub agent: BTreeMap<String, Agent>,
+    /// `[dkim.…]`.
+    pub dkim: BTreeMap<String, Dkim>,
     /// `[sendmail]`, where it is there.
     pub sendmail: Option<super::sendmail::Sendmail>,
     /// `[listener.…]`.

@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 93] = [
+const KNOWN: [&str; 96] = [
     "database",
     "url",
     "token",
@@ -69,6 +69,9 @@ const KNOWN: [&str; 93] = [
     "report_to",
     "sendmail",
     "socket",
+    "dkim",
+    "domain",
+    "selector",
     "agent",
     "addresses",
     "public_name",

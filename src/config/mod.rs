@@ -14,6 +14,7 @@ pub mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use config::{Environment, FileFormat, Value};
 use secrecy::SecretString;
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Receiver;
 use crate::desk::policy::{Mailbox, Policy, ReplyAddress};
+use crate::mail::dkim::Signer;
 
 use file::{File, Tls};
 use findings::{Finding, Findings};
@@ -52,6 +54,8 @@ pub struct Config {
     pub known: Vec<listen::Known>,
     /// How applications are told what customers chose, and what came back.
     pub receivers: Vec<Receiver>,
+    /// Keys that sign what is sent.
+    pub signers: Arc<[Signer]>,
     /// What an operator should know, though it works.
     pub notes: Vec<Finding>,
 }
@@ -119,6 +123,7 @@ impl Config {
         let doors = listen::doors(&file, &mut findings);
         let known = listen::known(&file, &mut findings);
         let receivers = receivers::receivers(&file, &mut findings);
+        let signers = build::signers(&file, &mut findings);
         findings::across(&file, &policy, &mut findings);
         findings.done().map(|notes| Config {
             path: path.to_owned(),
@@ -128,6 +133,7 @@ impl Config {
             doors,
             known,
             receivers,
+            signers,
             notes,
         })
     }
@@ -180,6 +186,7 @@ fn sections(mut table: BTreeMap<String, Value>, findings: &mut Findings) -> Opti
         sendmail: table.contains_key("sendmail").then(|| optional(&mut table, "sendmail", findings)),
         listener: named(&mut table, "listener", findings),
         application: named(&mut table, "application", findings),
+        dkim: named(&mut table, "dkim", findings),
         mailbox,
         agent,
         database: database?,
@@ -310,6 +317,7 @@ fn plain_secrets(path: &Path, file: &File, findings: &mut Findings) {
         .values()
         .map(|m| &m.password)
         .chain(file.application.values().flat_map(|a| [&a.password, &a.secret]));
+    let keys = keys || file.dkim.values().any(|d| matches!(d.key, Secret::Plain(_)));
     if (keys || database || passwords.into_iter().any(plain))
         && let Err(reason) = values::private_file(path)
     {

@@ -5,11 +5,13 @@
 //! Never     says that a mail fails: SPF needs the address of the client, which a mailbox does not keep, so that a mail
 //!           without a good signature may still be its author's. Bounded: signatures, time, mails at once.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mail_auth::dmarc::verify::DmarcParameters;
 use mail_auth::hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
+use mail_auth::hickory_resolver::proto::rr::RData;
 use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, MessageAuthenticator, SpfOutput};
 use tokio::sync::Semaphore;
 
@@ -23,6 +25,44 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 const AT_ONCE_MAX: usize = 16;
 /// Signatures of one mail; each costs a question.
 const SIGNATURES_MAX: usize = 10;
+
+/// The DNS: this server, or the system's.
+fn resolver(server: Option<SocketAddr>) -> Result<MessageAuthenticator, String> {
+    let resolver = match server {
+        None => MessageAuthenticator::new_system_conf(),
+        Some(server) => {
+            let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
+            for connection in &mut name_server.connections {
+                connection.port = server.port();
+            }
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
+            MessageAuthenticator::new(config, ResolverOpts::default())
+        }
+    };
+    resolver.map_err(|error| format!("the DNS cannot be asked: {error}"))
+}
+
+/// The TXT records of a name, each whole; none where the name has none.
+///
+/// # Errors
+/// Why there was no answer.
+pub async fn texts(server: Option<SocketAddr>, name: &str) -> Result<Vec<String>, String> {
+    let resolver = resolver(server)?;
+    // the root at its end: no search list
+    let lookup = match resolver.resolver().txt_lookup(format!("{name}.")).await {
+        Ok(lookup) => lookup,
+        Err(error) if error.is_no_records_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut found = Vec::new();
+    for record in lookup.answers() {
+        if let RData::TXT(text) = &record.data {
+            let whole: Vec<u8> = text.txt_data.iter().flat_map(|piece| piece.iter().copied()).collect();
+            found.push(String::from_utf8_lossy(&whole).into_owned());
+        }
+    }
+    Ok(found)
+}
 
 /// The resolver, and how much it may do at once.
 pub struct Signatures {
@@ -44,18 +84,7 @@ impl Signatures {
         if !security.verifies || !security.trusted_authserv_id.is_empty() {
             return None;
         }
-        let resolver = match security.resolver {
-            None => MessageAuthenticator::new_system_conf(),
-            Some(server) => {
-                let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
-                for connection in &mut name_server.connections {
-                    connection.port = server.port();
-                }
-                let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
-                MessageAuthenticator::new(config, ResolverOpts::default())
-            }
-        };
-        let resolver = resolver.map_err(|error| format!("the DNS cannot be asked: {error}"));
+        let resolver = resolver(security.resolver);
         Some(Arc::new(Signatures { resolver, at_once: Semaphore::new(AT_ONCE_MAX) }))
     }
 

@@ -7,6 +7,8 @@
 //! Never     fails, waits, tells the time, or knows a case. Date, ids and boundaries are given.
 
 pub mod address;
+pub mod alignment;
+pub mod dkim;
 pub mod edit;
 pub mod forward;
 pub mod html;

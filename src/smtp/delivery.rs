@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
@@ -14,6 +15,7 @@ use crate::config::Account;
 use crate::config::file::OnUncertain;
 use crate::failpoint;
 use crate::flow::Flow;
+use crate::mail::dkim;
 use crate::mail::text::without_local_parts;
 use crate::store::types::{Claimed, Settlement};
 
@@ -97,7 +99,7 @@ impl Delivery {
         failpoint::hit("outbox.claimed");
         let heavy = self.heavy.clone();
         let alone = if mail.heavy { Some(heavy.lock().await) } else { None };
-        let bytes = match self.flow.content(mail.id).await {
+        let bytes = match self.content(&mail).await {
             Ok(bytes) => bytes,
             Err(error) => return self.unreadable(mail, idle, &error).await,
         };
@@ -116,7 +118,18 @@ impl Delivery {
         Landed { relay, told, settling }
     }
 
-    /// The store does not give the mail: it waits like one that the relay did not take.
+    /// The bytes of every attempt: those of the store, signed as of when they were queued.
+    async fn content(&self, mail: &Claimed) -> anyhow::Result<Vec<u8>> {
+        let bytes = self.flow.content(mail.id).await?;
+        if self.settings.signers.is_empty() {
+            return Ok(bytes);
+        }
+        let (settings, at_s) = (self.settings.clone(), u64::try_from(mail.queued_ms / 1000).unwrap_or_default());
+        let signed = tokio::task::spawn_blocking(move || dkim::signed(&settings.signers, bytes, at_s));
+        signed.await.context("sign a mail")?.map_err(anyhow::Error::msg)
+    }
+
+    /// The store does not give the mail, or it cannot be signed: it waits like one that the relay did not take.
     async fn unreadable(self, mail: Claimed, idle: Option<Idle>, error: &anyhow::Error) -> Landed {
         let now = clock::now_ms();
         let at_ms = now.saturating_add(self.settings.schedule.wait_ms(mail.attempts, clock::jitter(999)));

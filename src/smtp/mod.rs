@@ -21,6 +21,7 @@ use crate::config::file::OnUncertain;
 use crate::config::{Account, Config};
 use crate::flow::Flow;
 use crate::health::Beat;
+use crate::mail::dkim::Signer;
 use crate::mail::text::without_local_parts;
 use crate::store::types::{Claimed, Settlement};
 
@@ -60,6 +61,8 @@ pub struct Settings {
     pub address: String,
     /// Its domain.
     pub domain: String,
+    /// Keys that sign what is sent.
+    pub signers: Arc<[Signer]>,
 }
 
 impl Settings {
@@ -78,6 +81,7 @@ impl Settings {
             on_uncertain: outbox.on_uncertain,
             domain: address.rsplit_once('@').map(|(_, d)| d.to_owned()).unwrap_or_default(),
             address,
+            signers: config.signers.clone(),
         }
     }
 }

@@ -17,6 +17,8 @@ mod bite;
 #[path = "../database/mod.rs"]
 mod database;
 mod desk;
+#[path = "../dns/mod.rs"]
+mod dns;
 #[path = "../letter/mod.rs"]
 mod letter;
 mod people;
@@ -31,6 +33,7 @@ mod authors;
 mod bites;
 #[cfg(feature = "failpoints")]
 mod crashes;
+mod delivered;
 mod disk;
 mod faults;
 mod intake;

@@ -10,51 +10,11 @@ use mail_auth::dkim::DkimSigner;
 use tokio::net::UdpSocket;
 
 use crate::desk::{Desk, one_to, to};
+use crate::dns::dns;
 use crate::letter::{Draft, unique};
 
 const JANE: &str = "Jane Doe <jane@customer.example>";
 const ANNA: &str = "Anna <anna@agents.example>";
-
-/// Answers questions for TXT records; every other name is not there. It ends with the test.
-async fn dns(records: BTreeMap<String, String>) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-    let address = socket.local_addr().expect("an address");
-    tokio::spawn(async move {
-        let mut buffer = [0u8; 1500];
-        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
-            let Some(answer) = answer(&buffer[..length], &records) else { continue };
-            socket.send_to(&answer, peer).await.expect("answer");
-        }
-    });
-    address
-}
-
-/// RFC 1035 section 4: the question comes back, with its records or with "no such name".
-fn answer(question: &[u8], records: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    let mut name = String::new();
-    let mut at = 12;
-    loop {
-        let length = usize::from(*question.get(at)?);
-        at += 1;
-        if length == 0 {
-            break;
-        }
-        name.push_str(&String::from_utf8_lossy(question.get(at..at + length)?).to_lowercase());
-        name.push('.');
-        at += length;
-    }
-    let is_txt = question.get(at..at + 2)? == [0, 16];
-    let record = records.get(name.trim_end_matches('.')).filter(|_| is_txt);
-    let mut out = question.get(..2)?.to_vec();
-    out.extend([0x81, if record.is_some() { 0x80 } else { 0x83 }, 0, 1, 0, u8::from(record.is_some()), 0, 0, 0, 0]);
-    out.extend(question.get(12..at + 4)?);
-    if let Some(record) = record {
-        let length = u8::try_from(record.len()).ok()?;
-        out.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, length + 1, length]);
-        out.extend(record.as_bytes());
-    }
-    Some(out)
-}
 
 /// A key, and the DNS records of domains that publish it; `dmarc`: with a record that asks for strict alignment.
 fn published(domains: &[&str], strict: &[&str]) -> (Vec<u8>, BTreeMap<String, String>) {
@@ -112,7 +72,7 @@ async fn r31_a_good_aligned_signature_is_a_pass() {
         if strictly {
             records.extend(strict.clone());
         }
-        let mut desk = desk(dns(records).await, "").await;
+        let mut desk = desk(dns(records), "").await;
         desk.arrives("support", raw.as_bytes()).await;
         let sent = desk.sends().await;
         let echoed = to(&sent, "jane@customer.example").iter().any(|l| l.everything().contains("Where is it?"));
@@ -123,7 +83,7 @@ async fn r31_a_good_aligned_signature_is_a_pass() {
 #[tokio::test]
 async fn r31_an_agent_whose_signature_was_seen_is_asked_for_one() {
     let (key, records) = published(&["agents.example"], &[]);
-    let mut desk = desk(dns(records).await, "").await;
+    let mut desk = desk(dns(records), "").await;
     desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
     let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
     let raw = relay.reply("Signed.").bytes(ANNA, "a@agents.example");

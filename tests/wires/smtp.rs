@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use yesreply::health::Health;
+use yesreply::mail::dkim::Signer;
 use yesreply::smtp::{Sender, Settings};
 use yesreply::store::outbox::Queued;
 use yesreply::store::types::{After, Content, Cursor, FetchedMail, IntakeBatch};
@@ -112,6 +113,14 @@ async fn converse(stream: TcpStream, relay: Shared) -> Option<()> {
 
 /// A desk with one relay to Anna in its outbox (and nothing else), and a sender that runs.
 async fn sending(script: &[Does]) -> (Desk, Shared, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    sending_signed(script, Vec::new()).await
+}
+
+/// The same, signed.
+async fn sending_signed(
+    script: &[Does],
+    signers: Vec<Signer>,
+) -> (Desk, Shared, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     let (port, relay) = start(script).await;
     let mut desk = Desk::new(port).await;
     desk.account.connections = 1;
@@ -141,7 +150,7 @@ async fn sending(script: &[Does]) -> (Desk, Shared, watch::Sender<bool>, tokio::
     };
     desk.flow.intake(batch).await.expect("intake");
     let (stop, stopped) = watch::channel(false);
-    let settings = Settings::of(&desk.config, &desk.account);
+    let settings = Settings { signers: signers.into(), ..Settings::of(&desk.config, &desk.account) };
     let handle = tokio::spawn(
         Sender::new(desk.account.clone(), settings, desk.flow.clone(), Health::default().beat("outbox")).run(stopped),
     );
@@ -169,6 +178,19 @@ async fn r62_cut_after_the_dot_is_sent_once_more_with_the_same_bytes() {
         assert_eq!(taken[0], taken[1]);
         assert!(taken[0].ends_with("\r\n") && !taken[0].ends_with("\r\n\r\n\r\n"), "{taken:?}");
     }
+}
+
+#[tokio::test]
+async fn r62_a_signed_mail_has_the_same_bytes_at_each_attempt() {
+    let done = std::process::Command::new("openssl").args(["genpkey", "-algorithm", "rsa"]).output().expect("openssl");
+    let signer = Signer::new("shop.example", "s", &String::from_utf8_lossy(&done.stdout)).expect("a key");
+    let (desk, relay, _stop, _) = sending_signed(&[Does::CutAfterDot], vec![signer]).await;
+    ends(&desk, "sent").await;
+    let taken = relay.lock().expect("relay").taken.clone();
+    assert_eq!(taken.len(), 2);
+    assert!(taken[0].starts_with("DKIM-Signature: v=1; a=rsa-sha256"), "{taken:?}");
+    // a second apart, as the retry is
+    assert_eq!(taken[0], taken[1]);
 }
 
 #[tokio::test]
