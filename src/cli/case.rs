@@ -9,7 +9,7 @@ use super::order::order;
 use super::orders;
 use super::output::{self, Failure, code, indented, line, time, when};
 use crate::config::Config;
-use crate::desk::case::{Direction, Entry, Status};
+use crate::desk::case::{Direction, Entry, Handling, Status};
 use crate::desk::{Outcome, What};
 use crate::flow::Flow;
 use crate::store::Store;
@@ -254,12 +254,19 @@ fn list(cases: &[Listed]) -> Result<(), Failure> {
     output::table(&rows)
 }
 
+fn watchers(handling: &Handling) -> String {
+    if handling.watchers.is_empty() { "nobody".to_owned() } else { handling.watchers.join(", ") }
+}
+
 fn show(whole: &Whole) -> Result<(), Failure> {
     let case = &whole.listed.case;
     line(format!("#{}  {}", case.reference, case.subject))?;
     let owner = case.owner.as_deref().unwrap_or("nobody");
     line(format!("{}, owner {owner}, mailbox {}, opened {}", case.status.word(), case.mailbox, when(case.opened_ms)))?;
     line(format!("customer {} <{}>", case.customer.name, case.customer.address))?;
+    let handling = &case.handling;
+    let tags = if handling.tags.is_empty() { "none".to_owned() } else { handling.tags.join(", ") };
+    line(format!("priority {}, tags {tags}, watched by {}", handling.priority.word(), watchers(handling)))?;
     for (number, (id, entry)) in whole.entries.iter().enumerate() {
         let arrow = match entry.direction {
             Direction::Inbound => "<-",

@@ -162,6 +162,8 @@ pub async fn agents(config: &Config, store: Option<&Store>, json: bool) -> Resul
             .cloned()
             .collect()
     };
+    let now_ms = crate::clock::now_ms();
+    let away = |name: &str| states.iter().find(|s| s.agent == name && s.is_away(now_ms));
     if json {
         let value = policy
             .agents
@@ -174,6 +176,8 @@ pub async fn agents(config: &Config, store: Option<&Store>, json: bool) -> Resul
                     "mailboxes": works(&agent.name),
                     "lead": agent.lead,
                     "proven": proven(&agent.name),
+                    "away": away(&agent.name).is_some(),
+                    "away_until": away(&agent.name).and_then(|s| s.away_until_ms).map(time),
                 })
             })
             .collect();
@@ -183,8 +187,13 @@ pub async fn agents(config: &Config, store: Option<&Store>, json: bool) -> Resul
         let addresses: Vec<String> = agent.addresses.iter().map(ToString::to_string).collect();
         let lead = if agent.lead { "  lead" } else { "" };
         let passes = if proven(&agent.name) { "  passes" } else { "" };
+        let away = match away(&agent.name).map(|s| s.away_until_ms) {
+            Some(Some(until)) => format!("  away until {}", when(until)),
+            Some(None) => "  away".to_owned(),
+            None => String::new(),
+        };
         line(format!(
-            "{}  {}  <{}>  {}{lead}{passes}",
+            "{}  {}  <{}>  {}{lead}{passes}{away}",
             agent.name,
             agent.display_name,
             addresses.join(", "),

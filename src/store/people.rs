@@ -26,6 +26,18 @@ pub struct AgentState {
     pub opinion: String,
     /// What was trusted when it passed; empty if it never has.
     pub proven_by: String,
+    /// Since when they are away, milliseconds.
+    pub away_since_ms: Option<i64>,
+    /// Until when, milliseconds; `None`: until they say otherwise.
+    pub away_until_ms: Option<i64>,
+}
+
+impl AgentState {
+    /// Are they away now?
+    #[must_use]
+    pub fn is_away(&self, now_ms: i64) -> bool {
+        self.away_since_ms.is_some() && self.away_until_ms.is_none_or(|until| until > now_ms)
+    }
 }
 
 /// Changes what is stored of people: the effects that are about them.
@@ -203,7 +215,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn agents(&self) -> sqlx::Result<Vec<AgentState>> {
-        sqlx::query("SELECT agent, welcomed_at, heard_at, opinion, proven_by FROM agents ORDER BY agent")
+        sqlx::query("SELECT agent, welcomed_at, heard_at, opinion, proven_by, away_since, away_until FROM agents ORDER BY agent")
             .fetch_all(self.reader())
             .await?
             .iter()
@@ -214,6 +226,8 @@ impl Store {
                     heard_ms: rows::maybe_number(row, "heard_at")?,
                     opinion: rows::text(row, "opinion")?,
                     proven_by: rows::text(row, "proven_by")?,
+                    away_since_ms: rows::maybe_number(row, "away_since")?,
+                    away_until_ms: rows::maybe_number(row, "away_until")?,
                 })
             })
             .collect()

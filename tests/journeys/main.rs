@@ -44,3 +44,4 @@ mod stalls;
 mod store;
 mod terminal;
 mod webhooks;
+mod words;
