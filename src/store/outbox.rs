@@ -1,5 +1,7 @@
 //! The outbox: claim with a lease, mark that DATA has begun, settle.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::AnyConnection;
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
@@ -12,7 +14,7 @@ use super::load::placeholders;
 use super::rows;
 use super::types::{Claimed, Ended, Settlement};
 
-/// A message with attachments, or with more octets than this of its own, is sent alone.
+/// A message of more octets than this, attachments included, is sent alone.
 const HEAVY_BYTES_MIN: i64 = 512 * 1024;
 
 /// Rows whose lease ran out: those that had begun DATA are uncertain, the others merely unsent.
@@ -68,9 +70,13 @@ pub async fn claim(
         .bind(i64::from(limit))
         .fetch_all(&mut *connection)
         .await?;
+    let parts: Vec<Vec<String>> = found.iter().map(parts).collect::<sqlx::Result<_>>()?;
+    let sizes = sizes(connection, parts.iter().flatten().cloned().collect()).await?;
     let mut claimed = Vec::with_capacity(found.len());
-    for row in &found {
-        claimed.push((rows::number(row, "priority")?, claimed_row(row)?));
+    for (row, parts) in found.iter().zip(&parts) {
+        // what has no size here is a whole mail
+        let stored = parts.iter().try_fold(0_i64, |sum, id| Some(sum.saturating_add(*sizes.get(id)?)));
+        claimed.push((rows::number(row, "priority")?, claimed_row(row, stored)?));
     }
     claimed.sort_by_key(|(priority, row)| (*priority, row.id));
     Ok(claimed.into_iter().map(|(_, row)| row).collect())
@@ -100,7 +106,32 @@ fn claim_sql() -> String {
     )
 }
 
-fn claimed_row(row: &AnyRow) -> sqlx::Result<Claimed> {
+/// What is stored once and stands in a row's message.
+fn parts(row: &AnyRow) -> sqlx::Result<Vec<String>> {
+    let splices: Vec<(u64, String)> =
+        serde_json::from_str(&rows::text(row, "splices")?).map_err(|e| rows::bad("splices", e))?;
+    Ok(splices.into_iter().map(|(_, id)| id).collect())
+}
+
+/// Octets of these blobs.
+async fn sizes(connection: &mut AnyConnection, ids: BTreeSet<String>) -> sqlx::Result<BTreeMap<String, i64>> {
+    let mut sizes = BTreeMap::new();
+    for chunk in chunks(ids.into_iter().collect()) {
+        let list = placeholders(0, chunk.len());
+        let sql = format!("SELECT id, CAST(length(content) AS BIGINT) AS size FROM blobs WHERE id IN ({list})");
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for id in chunk {
+            query = query.bind(id);
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            sizes.insert(rows::text(&row, "id")?, rows::number(&row, "size")?);
+        }
+    }
+    Ok(sizes)
+}
+
+/// `stored`: octets of what is stored apart; `None`: nobody knows.
+fn claimed_row(row: &AnyRow, stored: Option<i64>) -> sqlx::Result<Claimed> {
     let size = rows::number(row, "size").or_else(|_| sqlx::Row::try_get::<i32, _>(row, "size").map(i64::from))?;
     Ok(Claimed {
         id: rows::number(row, "id")?,
@@ -109,7 +140,7 @@ fn claimed_row(row: &AnyRow) -> sqlx::Result<Claimed> {
         reverse_path: rows::maybe_text(row, "reverse_path")?,
         recipient: rows::text(row, "recipient")?,
         message_id: rows::text(row, "message_id")?,
-        heavy: size > HEAVY_BYTES_MIN || rows::text(row, "splices")? != "[]",
+        heavy: stored.is_none_or(|stored| size.saturating_add(stored) > HEAVY_BYTES_MIN),
         queued_ms: rows::number(row, "created_at")?,
         uncertain_count: rows::number(row, "uncertain")?,
     })

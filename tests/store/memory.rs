@@ -129,6 +129,30 @@ async fn queue(store: &Store, count: i64) {
 }
 
 #[tokio::test]
+async fn what_is_small_is_sent_beside_others_whatever_it_is_made_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("what_is_small", folder.path()).await {
+        queue(&store, 4).await;
+        let mut transaction = store.begin().await.expect("begin");
+        for (id, size) in [("small", 4_096), ("large", 600 * 1024)] {
+            let sql = "INSERT INTO blobs (id, content) VALUES ($1, $2)";
+            sqlx::query(sql).bind(id).bind(vec![b'x'; size]).execute(&mut *transaction).await.expect("a blob");
+        }
+        let splices = [r#"[[14,"small"],[14,"small"]]"#, r#"[[14,"small"],[14,"large"]]"#, r#"[[14,"mail:1"]]"#, "[]"];
+        for (number, splices) in splices.iter().enumerate() {
+            let sql = "UPDATE outbox SET splices = $1 WHERE event_id = $2";
+            let query = sqlx::query(sql).bind(*splices).bind(format!("test/{number}"));
+            query.execute(&mut *transaction).await.expect("a row");
+        }
+        let mut claimed = outbox::claim(&mut transaction, "support", 10, 1_000, 10).await.expect("claim");
+        transaction.commit().await.expect("commit");
+        claimed.sort_by_key(|c| c.id);
+        let heavy: Vec<bool> = claimed.iter().map(|c| c.heavy).collect();
+        assert_eq!(heavy, [false, true, true, false], "{url}");
+    }
+}
+
+#[tokio::test]
 async fn a_row_is_in_one_hand_until_its_lease_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     for (url, store) in both("a_row_is_in_one_hand", folder.path()).await {
