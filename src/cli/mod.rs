@@ -46,7 +46,7 @@ enum Command {
     Serve,
     /// Write a commented config and a token key
     Init,
-    /// Check the config; needs no network and no database
+    /// Check the config, without a network or a database; where there is one, with what the daemon recorded
     Check {
         /// Log in everywhere, and send a probe that must come back through its own tokened address
         #[arg(long)]
