@@ -191,6 +191,15 @@ fn a_bad_config_is_78_and_names_everything_at_once() {
 }
 
 #[test]
+fn check_says_that_a_server_of_databases_is_not_there_and_goes_on() {
+    let folder = desk(&GOOD.replace("sqlite:FOLDER/desk.db", "postgres://desk@127.0.0.1:1/desk"));
+    let check = run(folder.path(), &["check"]);
+    assert_eq!(code(&check), 0, "{}{}", stdout(&check), stderr(&check));
+    assert!(stdout(&check).contains("note: database.url: it cannot be read now"), "{}", stdout(&check));
+    assert!(stdout(&check).contains("the config can be used"), "{}", stdout(&check));
+}
+
+#[test]
 fn secrets_that_others_can_read_are_refused() {
     for file in ["token.key", "pass"] {
         let folder = desk(GOOD);
@@ -211,7 +220,9 @@ fn secrets_that_others_can_read_are_refused() {
         ("postgres://localhost:5432/desk", false),
     ] {
         let folder = desk(&GOOD.replace("sqlite:FOLDER/desk.db", url));
-        assert_eq!(code(&run(folder.path(), &["check"])), 0, "{url}: only we can read it");
+        let check = run(folder.path(), &["check"]);
+        assert_eq!(code(&check), 0, "{url}: only we can read it");
+        assert!(!stdout(&check).contains("plain-and-secret"), "a secret is never printed");
         let mode = PermissionsExt::from_mode(0o644);
         std::fs::set_permissions(folder.path().join("yesreply.toml"), mode).expect("mode 644");
         let check = run(folder.path(), &["check"]);

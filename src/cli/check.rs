@@ -16,6 +16,8 @@ use crate::desk::token::{CaseKey, Class, PartyId, Token, message_id, reply_addre
 use crate::store::Store;
 use crate::{imap, smtp};
 
+/// For the database to open; nobody waits longer for what is beside the point.
+const DATABASE: Duration = Duration::from_secs(5);
 /// For a probe to come back.
 const PROBE: Duration = Duration::from_secs(60);
 
@@ -99,13 +101,15 @@ fn value(finding: &Finding) -> Value {
 
 /// What the daemon recorded of accounts and of agents' mail, if there is a database that we may read.
 async fn recorded(config: &Config) -> Vec<(String, String)> {
-    // a server of databases is not asked: the config is checked without a network
-    let embedded = Store::sqlite_path(&config.file.database.url).is_some();
-    let Some(store) = (match embedded {
-        true => Store::open_unchanged(&config.file.database.url).await.ok().flatten(),
-        false => None,
-    }) else {
-        return Vec::new();
+    let opening = Store::open_unchanged(&config.file.database.url);
+    let store = match tokio::time::timeout(DATABASE, opening).await {
+        Ok(Ok(Some(store))) => store,
+        Ok(Ok(None)) => return Vec::new(),
+        // the config is checked all the same, without a network and without a database
+        Ok(Err(_)) | Err(_) => {
+            let message = "it cannot be read now: what a daemon recorded of accounts and agents is not shown";
+            return vec![("database.url".to_owned(), message.to_owned())];
+        }
     };
     let heard = store.agents().await.unwrap_or_default();
     let phrases = super::notifications::phrases(&store).await;

@@ -48,7 +48,7 @@ enum Command {
     Serve,
     /// Write a commented config and a token key
     Init,
-    /// Check the config; needs no network and no database
+    /// Check the config, without a network or a database; where there is one, with what the daemon recorded
     Check {
         /// Log in everywhere, send a probe that must come back through its own tokened address, and read the SPF, DKIM
         /// and DMARC records of the sending domains

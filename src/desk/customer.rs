@@ -6,30 +6,29 @@
 
 use minijinja::context;
 
+use crate::mail::NameAddr;
 use crate::mail::verdict::Verdict;
-use crate::mail::{NameAddr, language};
 
+use super::acknowledge::acknowledge;
 use super::actions;
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held, Party, Status};
 use super::change::Change;
 use super::letters::Letter;
-use super::loops::{Acknowledgement, acknowledgement, is_beyond_the_limit, open_breaker};
+use super::loops::is_beyond_the_limit;
 use super::notified;
 use super::opening::new_case;
-use super::outgoing::{Outside, Sheet, ToCustomer, agents_of, shown};
+use super::outgoing::{Outside, Sheet, agents_of, shown};
 use super::ownership::in_turn;
-use super::policy::{Mailbox, Policy};
-use super::recipients::Recipients;
-use super::relay::{html_of, relay_to_audience};
+use super::policy::Policy;
+use super::relay::relay_to_audience;
 use super::routing::Route;
 use super::spam::is_spam;
 use super::standing::{self, Standing};
-use super::thread;
 use super::token::{CaseKey, PartyId};
 use super::warnings::warnings;
 use super::who::{home, nobody, other_author};
-use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, Purpose, View};
+use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, View};
 
 /// Somebody outside wrote.
 #[must_use]
@@ -244,68 +243,6 @@ fn point(sheet: &mut Sheet<'_>, arriving: &Arriving<'_>, route: &Route, case: &C
         let detail = "it bore a reply address with a wrong MAC, or a revoked one";
         sheet.log(case.key, "forged_token", "yesreply", "R14", detail);
     }
-}
-
-fn acknowledge(
-    sheet: &mut Sheet<'_>,
-    arriving: &Arriving<'_>,
-    route: &Route,
-    mailbox: &Mailbox,
-    case: &Case,
-    entry: &Entry,
-) {
-    let verdict = arriving.verdict();
-    if !entry.standing.may().gets_automatic_mail {
-        sheet.log(case.key, "not_acknowledged", "yesreply", "R32", "its author is unverified");
-        return;
-    }
-    let letters = &arriving.policy.letters;
-    let desk = &mailbox.display_name;
-    let language = language::of(&entry.text).unwrap_or(&mailbox.language);
-    let (written, subject) = match acknowledgement(arriving, route, case, verdict) {
-        Acknowledgement::Nothing(reason) => {
-            open_breaker(sheet, arriving, reason);
-            sheet.log(case.key, "not_acknowledged", "yesreply", "R50", reason);
-            return;
-        }
-        Acknowledgement::Echo => {
-            let quoted: Vec<String> = entry.text.lines().map(|l| format!("> {l}")).collect();
-            let words_html = html_of(entry);
-            let values = context! { reference => case.reference, desk, quoted => quoted.join("\n"), words_html };
-            (letters.write_in(language, Letter::Acknowledge, &values), thread::answer_subject(&entry.subject))
-        }
-        Acknowledgement::Constant => {
-            let values = context! { reference => case.reference, desk };
-            (
-                letters.write_in(language, Letter::AcknowledgeConstant, &values),
-                letters.constant_subject(language, case.reference),
-            )
-        }
-    };
-    let person = if subject.starts_with("Re: ") {
-        case.customer.clone()
-    } else {
-        NameAddr { name: String::new(), address: case.customer.address.clone() }
-    };
-    let mail = ToCustomer {
-        case,
-        recipients: Recipients::only(person),
-        from_name: desk.clone(),
-        subject,
-        parent: Some(entry),
-        written,
-        parts: Vec::new(),
-        purpose: Purpose::Acknowledgement,
-        not_before_ms: 0,
-        unauthenticated: verdict != Verdict::Pass
-            || arriving.arrival.mail.author().is_none_or(|a| a.address.key() != case.customer.address.key()),
-    };
-    let Some(draft) = sheet.customer_draft(mailbox, &mail) else {
-        sheet.log(case.key, "not_acknowledged", "yesreply", "R22", "one of our own addresses");
-        return;
-    };
-    sheet.append(case.key, outbound(&draft, "yesreply", &mailbox.display_name, Standing::System, case, &draft.text));
-    sheet.send_to_customer(mailbox, &mail, &draft);
 }
 
 /// The entry of a mail that leaves.

@@ -8,13 +8,13 @@
 
 use aho_corasick::AhoCorasick;
 
-use crate::mail::Attachment;
 use crate::mail::layers::{Kind, Layer, as_seen, exposed};
 use crate::mail::render::{Draft, render};
 use crate::mail::reply::is_marker;
 use crate::mail::reply::known::Shingles;
 use crate::mail::runs::Runs;
 use crate::mail::text::fold;
+use crate::mail::{Address, Attachment};
 
 use super::case::{Direction, Entry};
 use super::policy::{Agent, Policy};
@@ -72,7 +72,12 @@ impl Guard<'_> {
         if exposed.unseen || !all_are_there(draft, attachments) {
             findings.push("more, or more deeply nested, than can be looked at".to_owned());
         }
-        let addresses = PrivateAddresses::of(self.policy);
+        // an agent who writes as a customer is one (R23): their own address is no secret to them alone
+        let alone = match (draft.to.as_slice(), draft.cc.as_slice()) {
+            ([person], []) => Some(&person.address),
+            _ => None,
+        };
+        let addresses = PrivateAddresses::of(self.policy, alone);
         for layer in &exposed.layers {
             for finding in self.internal(layer, &addresses) {
                 let place = if layer.file.is_empty() { String::new() } else { format!(" in the file {}", layer.file) };
@@ -179,10 +184,11 @@ struct PrivateAddresses<'a> {
 }
 
 impl<'a> PrivateAddresses<'a> {
-    fn of(policy: &'a Policy) -> Self {
+    /// All but the address of whoever gets it alone.
+    fn of(policy: &'a Policy, alone: Option<&Address>) -> Self {
         let mut domains: Vec<(String, Vec<(String, &Agent)>)> = Vec::new();
         for agent in policy.agents.values() {
-            for address in &agent.addresses {
+            for address in agent.addresses.iter().filter(|a| Some(*a) != alone) {
                 let (readable, _) = idna::domain_to_unicode(address.domain());
                 for domain in [address.domain(), &readable] {
                     let domain = format!("@{}", as_seen(domain));

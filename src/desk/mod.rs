@@ -6,6 +6,7 @@
 //!           arguments, effects are data.
 
 pub mod absence;
+pub mod acknowledge;
 pub mod actions;
 pub mod agent;
 pub mod answer;
@@ -27,6 +28,7 @@ pub mod letters;
 pub mod lookups;
 pub mod loops;
 pub mod moment;
+pub mod names;
 pub mod note;
 pub mod notified;
 pub mod opening;

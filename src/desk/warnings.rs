@@ -1,6 +1,6 @@
 //! What the agents are told above a customer's words: who may not be who they say, and who else was named.
 //!
-//! Follows   R11, R14, R20, R32, R33.
+//! Follows   R11, R14, R20, R32, R33; reliability T14.
 
 use crate::mail::Address;
 
@@ -9,6 +9,7 @@ use super::arriving::Arriving;
 use super::case::party_of;
 use super::command;
 use super::forward::refusal;
+use super::names;
 use super::notified;
 use super::outgoing::shown;
 use super::routing::{Route, agent_by_address, is_our_own};
@@ -53,6 +54,8 @@ pub fn warnings(arriving: &Arriving<'_>, route: &Route, known: Option<&CaseView>
         warnings.push("it bore a reply address that is not ours, or that was revoked.".to_owned());
     }
     warnings.extend(refusal(arriving));
+    let odd = mail.author().and_then(|author| names::doubt(arriving.policy, &author.name));
+    warnings.extend(odd.map(|odd| format!("{odd}.")));
     let elsewhere: Vec<&Address> = mail
         .reply_to
         .iter()

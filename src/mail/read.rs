@@ -6,6 +6,7 @@
 
 mod body;
 mod bounds;
+mod calendar;
 mod charset;
 mod header;
 mod names;
@@ -150,7 +151,13 @@ fn incoming(raw: &[u8], message: &Message<'_>, cut: &[String]) -> Incoming {
         text: body.text,
         from,
         subject,
-        remarks: cut.iter().cloned().chain(too_many_fields(message)).chain(parts.remarks).collect(),
+        remarks: cut
+            .iter()
+            .cloned()
+            .chain(too_many_fields(message))
+            .chain(header::turned(message))
+            .chain(parts.remarks)
+            .collect(),
         attachments: parts.attachments,
         defects,
     }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::limits::{
-    ADDRESSES_MAX, DELIMITER_LINES_MAX, HEADER_BYTES_MAX, NESTED_MESSAGES_MAX, REFERENCES_MAX, TEXT_CHARS_MAX,
+    ADDRESSES_MAX, DECODED_BYTES_MAX, DELIMITER_LINES_MAX, HEADER_BYTES_MAX, NESTED_MESSAGES_MAX, REFERENCES_MAX,
+    TEXT_CHARS_MAX,
 };
 use crate::mail::Address;
 
@@ -293,4 +294,43 @@ fn limits_of_text_addresses_and_ids() {
     let mail = read_str(&format!("From: a@x.example\nReferences:{ids}\nhi\n"));
     assert_eq!(mail.references.len(), REFERENCES_MAX);
     assert_eq!(mail.references.last().map(MessageId::as_str), Some("<100@x.example>"));
+}
+
+#[test]
+fn limit_of_decoded_octets() {
+    let attached = |last: usize| {
+        let head = "From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+        let part = "--b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n";
+        let large = "x".repeat(DECODED_BYTES_MAX - 1_000);
+        read(format!("{head}{part}{large}\r\n{part}{}\r\n--b--\r\n", "y".repeat(last)).as_bytes())
+    };
+    let sizes = |mail: &Incoming| mail.attachments.iter().map(|a| a.content.len()).collect::<Vec<_>>();
+    let at = attached(1_000);
+    assert_eq!(sizes(&at), [DECODED_BYTES_MAX - 1_000, 1_000]);
+    assert!(at.remarks.is_empty(), "{:?}", at.remarks);
+    let over = attached(1_001);
+    assert_eq!(sizes(&over), [DECODED_BYTES_MAX - 1_000, 0], "named, and left out");
+    assert!(over.remarks.iter().any(|r| r.contains("some were left out")), "{:?}", over.remarks);
+}
+
+#[test]
+fn a_mail_that_is_a_calendar_alone_is_readable() {
+    let calendar = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\nSUMMARY:Your parcel\nDTSTART:20261125T100000Z\n\
+                    LOCATION:The shop\nEND:VEVENT\nEND:VCALENDAR\n";
+    let words = "Invitation: Your parcel\nWhen: 2026-11-25 10:00 UTC\nWhere: The shop";
+    let whole = read_str(&format!("From: a@x.example\nContent-Type: text/calendar; method=REQUEST\n\n{calendar}"));
+    assert_eq!(whole.text.trim(), words);
+    let files: Vec<&str> = whole.attachments.iter().map(|a| a.media_type.as_str()).collect();
+    assert_eq!(files, ["text/calendar"], "the calendar itself is not lost");
+    let part = |type_of: &str| {
+        read_str(&format!(
+            "From: a@x.example\nContent-Type: multipart/{type_of}; boundary=b\n\n--b\nContent-Type: text/calendar; method=REQUEST\n\n{calendar}--b--\n"
+        ))
+    };
+    assert_eq!(part("mixed").text.trim(), words);
+    assert_eq!(part("alternative").text.trim(), words);
+    let beside = read_str(&format!(
+        "From: a@x.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nCome, please.\n--b\nContent-Type: text/calendar\n\n{calendar}--b--\n"
+    ));
+    assert_eq!(beside.text.trim(), "Come, please.", "where there are words, they are the words");
 }

@@ -36,6 +36,9 @@ const BYTES_PER_S_MIN: u64 = 50_000;
 /// Octets of the plaintext conversation before STARTTLS.
 const TALK_BYTES_MAX: u64 = 64 * 1024;
 
+/// Octets of one answer, to any verb: what says more, says it for ever.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
 /// What goes wrong between us and a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -220,14 +223,17 @@ async fn socket(account: &Account) -> anyhow::Result<Socket> {
     let peer = stream.peer_addr().context("ask for the relay's address")?;
     let ca = endpoint.ca.as_deref();
     Ok(match endpoint.tls {
-        Tls::None => Socket { greeting: b"", stream: Box::new(stream), peer },
-        Tls::Implicit => {
-            Socket { greeting: b"", stream: Box::new(tls::handshake(stream, &endpoint.host, ca).await?), peer }
-        }
+        Tls::None => Socket { greeting: b"", stream: Box::new(stream), peer, heard_bytes: 0 },
+        Tls::Implicit => Socket {
+            greeting: b"",
+            stream: Box::new(tls::handshake(stream, &endpoint.host, ca).await?),
+            peer,
+            heard_bytes: 0,
+        },
         Tls::Starttls => {
             let stream = starttls(stream, &endpoint.host).await?;
             let stream = tls::handshake(stream, &endpoint.host, ca).await?;
-            Socket { greeting: b"220 after STARTTLS\r\n", stream: Box::new(stream), peer }
+            Socket { greeting: b"220 after STARTTLS\r\n", stream: Box::new(stream), peer, heard_bytes: 0 }
         }
     })
 }
@@ -271,18 +277,27 @@ async fn expect(reader: &mut BufReader<TcpStream>, code: &str, verb: &str) -> an
 trait Io: AsyncRead + AsyncWrite + Unpin + Send + Sync + fmt::Debug {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + fmt::Debug> Io for T {}
 
-/// What lettre reads from. After STARTTLS the server does not greet again, but lettre waits for it: so we do.
+/// What lettre reads from. After STARTTLS the server does not greet again, but lettre waits for it: so we do. lettre
+/// keeps an answer whole, however long: so it ends here.
 #[derive(Debug)]
 struct Socket {
     greeting: &'static [u8],
     stream: Box<dyn Io>,
     peer: net::SocketAddr,
+    /// Octets read since we last wrote.
+    heard_bytes: usize,
 }
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.greeting.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            let before = buffer.filled().len();
+            let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+            self.heard_bytes = self.heard_bytes.saturating_add(buffer.filled().len().saturating_sub(before));
+            if self.heard_bytes > ANSWER_BYTES_MAX {
+                return Poll::Ready(Err(io::Error::other("it does not stop answering")));
+            }
+            return polled;
         }
         let (now, later) = self.greeting.split_at(self.greeting.len().min(buffer.remaining()));
         buffer.put_slice(now);
@@ -293,6 +308,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.heard_bytes = 0;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

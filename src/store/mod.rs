@@ -154,6 +154,11 @@ impl Store {
             None => url.to_owned(),
         };
         let options = AnyConnectOptions::from_str(&url).with_context(|| format!("database {shown}"))?;
+        if !sqlite {
+            // a pool tries again for as long as it may; what cannot be opened at all is said at once
+            let first = AnyConnection::connect_with(&options).await.map_err(|error| opened(error, &shown))?;
+            first.close().await.map_err(|error| opened(error, &shown))?;
+        }
         let pool = AnyPoolOptions::new()
             .max_connections(READERS_MAX)
             .after_connect(move |connection, _| {

@@ -283,3 +283,32 @@ async fn r52_an_autoresponder_without_any_mark_is_no_endless_loop() {
     assert_eq!(next, 0, "it ends");
     assert!(sent <= 20, "{sent} notices");
 }
+
+#[tokio::test]
+async fn t14_names_that_look_like_others_are_shown_with_a_warning() {
+    for (name, warning) in [
+        ("Аnna", "looks like Anna"),
+        ("Ｓｈｏｐ Ｓｕｐｐｏｒｔ", "looks like Shop Support"),
+        ("Jаne Doe", "more than one alphabet"),
+        ("Jane \u{202e}eoD", "turn letters round"),
+    ] {
+        let mut desk = Desk::new().await;
+        desk.gets(&format!("\"{name}\" <eve@people.example>"), &Draft::new("support@shop.example", "Hi", "Hello."))
+            .await;
+        let sent = desk.sends().await;
+        let relay = one_to(&sent, "anna@agents.example");
+        assert!(relay.text().contains(warning), "{name}: {}", relay.text());
+        assert!(relay.text().contains("eve@people.example"), "{name}");
+        assert!(!relay.everything().contains('\u{202e}'), "{name}");
+    }
+    for name in
+        ["Иван Петров", "Γιώργος Παπαδόπουλος", "山田 太郎", "やまだ Taro", "김철수", "Łukasz Żak", "يوسف", "יעל"]
+    {
+        let mut desk = Desk::new().await;
+        desk.gets(&format!("\"{name}\" <person@people.example>"), &Draft::new("support@shop.example", "Hi", "Hello."))
+            .await;
+        let sent = desk.sends().await;
+        let text = one_to(&sent, "anna@agents.example").text();
+        assert!(!text.contains("alphabet") && !text.contains("looks like") && !text.contains("turn letters"), "{text}");
+    }
+}

@@ -76,6 +76,31 @@ async fn r51_their_words_stand_in_it_only_if_this_very_mail_passed() {
 }
 
 #[tokio::test]
+async fn r46_an_acknowledgement_that_holds_a_private_address_goes_without_their_words_or_not_at_all() {
+    let mut desk = Desk::trusting().await;
+    let draft = Draft::new("support@shop.example", "Parcel", "Your anna@agents.example told me to ask here.");
+    desk.gets_passed(JANE, &draft).await;
+    let sent = desk.sends().await;
+    let constant = one_to(&sent, "jane@customer.example");
+    assert!(!constant.everything().contains("agents.example"), "{constant:?}");
+    assert!(constant.subject().contains("[#1001]"), "{constant:?}");
+    let logged = desk.case().await.log.iter().find(|e| e.rule == "R46").map(|e| e.detail.clone());
+    assert!(logged.as_deref().is_some_and(|d| d.contains("the private address of anna")), "{logged:?}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["acknowledge_constant.txt", "acknowledge.txt"] {
+        std::fs::write(folder.path().join(file), "Thank you. Ask anna@agents.example.\n").expect("write");
+    }
+    let letters = format!("[letters]\nfolder = \"{}\"\n", folder.path().display());
+    let mut desk = Desk::with(&letters).await;
+    desk.gets(JANE, &question()).await;
+    assert!(to(&desk.sends().await, "jane@customer.example").is_empty(), "the operator's letter gives Anna away");
+    let case = desk.case().await;
+    assert!(case.log.iter().any(|e| e.kind == "not_acknowledged" && e.rule == "R46"), "{:?}", case.log);
+    assert_eq!(case.entries.len(), 1, "what did not leave is no entry");
+}
+
+#[tokio::test]
 async fn r51_everyone_and_nobody() {
     let mut desk = Desk::with("[acknowledge]\necho = \"everyone\"\n").await;
     desk.gets(JANE, &question()).await;

@@ -269,6 +269,8 @@ async fn r23_an_agents_own_mail_is_a_customers_like_anybodys() {
     let mut desk = Desk::new().await;
     desk.gets(ANNA, &Draft::new(DESK, "My own parcel", "I bought a lamp myself.")).await;
     assert_eq!(customer(&desk.case().await).0, "anna@agents.example");
+    let acknowledged = desk.sends().await.iter().any(|s| s.letter.subject() == "We have your message [#1001]");
+    assert!(acknowledged, "her own address is no secret to her");
     // a relay that is forwarded to the plain address is held, as before
     let mut desk = Desk::new().await;
     desk.gets(JANE, &Draft::new(DESK, "Lamp", "The lamp is broken.")).await;

@@ -335,3 +335,75 @@ async fn more_before_the_handshake_than_starttls_allows_ends_the_connection() {
     let error = yesreply::imap::probe(&desk.account).await.expect_err("refused");
     assert!(format!("{error:#}").contains("before the handshake"), "{error:#}");
 }
+
+/// A server that says this, line by line as it is spoken to, and then this for ever.
+async fn liar(answers: &'static [&'static str], forever: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                stream.write_all(b"* OK ready\r\n").await.ok()?;
+                for answer in answers {
+                    let mut line = String::new();
+                    stream.read_line(&mut line).await.ok()?;
+                    let tag = line.split(' ').next().unwrap_or_default().to_owned();
+                    stream.write_all(answer.replace("TAG", &tag).as_bytes()).await.ok()?;
+                }
+                while !forever.is_empty() {
+                    stream.write_all(forever).await.ok()?;
+                }
+                tokio::time::sleep(Duration::from_secs(600)).await;
+                Some(())
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn t28_a_stripped_starttls_ends_the_connection_before_the_password() {
+    for answer in ["TAG BAD unknown command\r\n", "TAG NO not here\r\n", "* BYE\r\nTAG BAD no\r\n"] {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let spoken = heard.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut stream = BufReader::new(stream);
+                let _ = stream.write_all(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n").await;
+                let mut line = String::new();
+                while stream.read_line(&mut line).await.is_ok_and(|n| n > 0) {
+                    let tag = line.split(' ').next().unwrap_or_default().to_owned();
+                    let _ = stream.write_all(answer.replace("TAG", &tag).as_bytes()).await;
+                    spoken.lock().expect("what was said").push(std::mem::take(&mut line));
+                }
+            }
+        });
+        let mut desk = Desk::new(port).await;
+        desk.account.imap.tls = yesreply::config::file::Tls::Starttls;
+        let error = yesreply::imap::probe(&desk.account).await.expect_err("refused");
+        assert!(format!("{error:#}").contains("STARTTLS"), "{error:#}");
+        let heard = heard.lock().expect("what was said").join("");
+        assert!(!heard.contains("LOGIN") && !heard.contains("AUTHENTICATE") && !heard.contains("secret"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn t43_a_server_that_never_stops_answering_is_left() {
+    let port = liar(&["TAG OK in\r\n"], b"* OK still here\r\n").await;
+    let desk = Desk::new(port).await;
+    let error = yesreply::imap::probe(&desk.account).await.expect_err("no end");
+    let words = format!("{error:#}");
+    assert!(words.contains("does not stop answering") || words.contains("no answer in time"), "{words}");
+}
+
+#[tokio::test]
+async fn t43_a_giant_literal_is_refused_before_it_comes() {
+    let port = liar(&["TAG OK in\r\n", "* 1 FETCH (UID 1 BODY[] {4000000000}\r\nFrom: x\r\n"], b"").await;
+    let desk = Desk::new(port).await;
+    let begun = tokio::time::Instant::now();
+    let error = yesreply::imap::probe(&desk.account).await.expect_err("too large");
+    assert!(begun.elapsed() < Duration::from_secs(30), "it is not waited for: {error:#}");
+}

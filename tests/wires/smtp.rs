@@ -268,3 +268,33 @@ async fn no_line_on_the_wire_ends_in_a_bare_lf() {
 fn the_wire_bites_where_a_line_ends_in_a_bare_lf() {
     crate::bite::bites("bare_lf", "smtp::no_line_on_the_wire_ends_in_a_bare_lf", "a bare LF in");
 }
+
+#[tokio::test]
+async fn t28_a_stripped_starttls_gets_no_mail_and_no_password() {
+    let (port, relay) = start(&[]).await;
+    let mut desk = Desk::new(port).await;
+    desk.account.smtp.tls = yesreply::config::file::Tls::Starttls;
+    // this relay answers STARTTLS with 250, as one does behind somebody who takes the command out
+    let error = yesreply::smtp::probe(&desk.account).await.expect_err("refused");
+    assert!(format!("{error:#}").contains("STARTTLS"), "{error:#}");
+    assert_eq!(relay.lock().expect("relay").begun, 0, "no mail was begun");
+}
+
+#[tokio::test]
+async fn t43_a_relay_that_never_stops_answering_is_left() {
+    for forever in [&b"250-more\r\n"[..], &b"without an end of line "[..]] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.write_all(b"220 relay\r\n").await;
+                while stream.write_all(forever).await.is_ok() {}
+            }
+        });
+        let desk = Desk::new(port).await;
+        let begun = tokio::time::Instant::now();
+        let error = yesreply::smtp::probe(&desk.account).await.expect_err("no end");
+        assert!(format!("{error:#}").contains("does not stop answering"), "{error:#}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "long before the deadline");
+    }
+}

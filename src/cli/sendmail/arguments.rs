@@ -38,7 +38,7 @@ impl Arguments {
                     let bare = argument.trim().trim_start_matches('<').trim_end_matches('>');
                     match Address::parse(bare).filter(|a| !a.local().starts_with('-')) {
                         Some(address) => parsed.recipients.push(address),
-                        None => return Err(format!("\"{argument}\" is no address")),
+                        None => return Err(format!("\"{}\" is no address", argument.escape_debug())),
                     }
                 }
             }
@@ -55,8 +55,8 @@ impl Arguments {
         match letter {
             "f" | "r" => {
                 let sender = value()?.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
-                if sender.starts_with('-') {
-                    return Err(format!("\"{sender}\" is no address"));
+                if !is_sender(&sender) {
+                    return Err(format!("\"{}\" is no address", sender.escape_debug()));
                 }
                 self.sender = Some(sender);
             }
@@ -82,6 +82,14 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// Nothing, an address, or the bare name of a user here. What comes from a web form may hold more: whole commands of SMTP
+/// after a line end, or an option (PHPMailer, CVE-2016-10033).
+fn is_sender(text: &str) -> bool {
+    let name = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'));
+    let address = Address::parse(text).is_some() && !text.contains(|c: char| c.is_control() || matches!(c, '<' | '>'));
+    !text.starts_with('-') && (name || address)
 }
 
 fn conditions(text: &str) -> Result<String, String> {
@@ -122,6 +130,26 @@ mod tests {
             assert_eq!((parsed.from_header, parsed.dots_are_text), (from_header, dots), "{line}");
         }
         assert_eq!(parse("-f <>").map(|a| a.sender), Ok(Some(String::new())));
+    }
+
+    #[test]
+    fn t40_senders_and_recipients_hold_no_commands_and_no_options() {
+        let parse = |option: &str, value: &str| Arguments::parse(&[option.to_owned(), value.to_owned()]);
+        for sender in ["", "www-data", "user.name+x@shop.example", "jürgen@shop.example"] {
+            assert!(parse("-f", sender).is_ok(), "{sender}");
+        }
+        for text in [
+            "a@b.example>\r\nRCPT TO:<victim@c.example",
+            "a@b.example> BODY=8BITMIME",
+            "a\n@b.example",
+            "\"a\r\nb\"@c.example",
+            "a@b.example\r\nDATA",
+            "-oQ/tmp/x -X/var/www/shell.php",
+            "two words",
+        ] {
+            assert!(parse("-f", text).is_err(), "{text:?} as sender");
+            assert!(parse("--", text).is_err(), "{text:?} as recipient");
+        }
     }
 
     #[test]

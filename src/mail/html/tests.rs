@@ -1,6 +1,7 @@
 //! Tests of HTML bodies: lines, quotes, what is hidden and what is clean.
 
 use super::*;
+use crate::limits::HTML_COPIES_MAX;
 
 #[test]
 fn visual_lines_and_quotes() {
@@ -110,4 +111,19 @@ fn depth_bombs_are_not_parsed() {
 #[test]
 fn words_become_html() {
     assert_eq!(from_text("a <b>\n> q\nc"), "<div>a &lt;b&gt;<br>\n<blockquote>q<br>\n</blockquote>c<br>\n</div>");
+}
+
+#[test]
+fn limits_of_markup() {
+    let octets = |count: usize| format!("<p>{}</p>", "x".repeat(count - 7));
+    assert!(parse(&octets(HTML_BYTES_MAX)).is_some());
+    assert!(parse(&octets(HTML_BYTES_MAX + 1)).is_none());
+    assert!(clean(&octets(HTML_BYTES_MAX)).starts_with("<p>x"));
+    assert!(clean(&octets(HTML_BYTES_MAX + 1)).contains("xxx"), "its words are kept");
+    // five formats open: ten copies until they are, and five for each line break
+    let copies = |breaks: usize| format!("<b><i><u><s><em>words{}", "<br>".repeat(breaks));
+    let most = (HTML_COPIES_MAX - 10) / 5;
+    assert!(parse(&copies(most)).is_some());
+    assert!(parse(&copies(most + 1)).is_none());
+    assert!(clean(&copies(most + 1)).contains("words"), "its words are kept");
 }

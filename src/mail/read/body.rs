@@ -11,7 +11,7 @@ use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 
 use super::parts::Parts;
-use super::{charset, uuencode};
+use super::{calendar, charset, uuencode};
 
 use crate::limits::{PARTS_MAX, TEXT_CHARS_MAX};
 use crate::mail::{html, text};
@@ -32,11 +32,18 @@ pub struct Body {
 /// The text and HTML parts that are the body. Files that stand uuencoded in the text go to `parts`; what came out of a
 /// `winmail.dat` is the body where there is no other.
 pub fn body(message: &Message<'_>, raw: &[u8], parts: &mut Parts, defects: &mut Vec<String>) -> Body {
-    let part = |id: &u32| message.parts.get(usize::try_from(*id).unwrap_or(usize::MAX));
+    let at = |id: &u32| message.parts.get(usize::try_from(*id).unwrap_or(usize::MAX));
     let mut words = Vec::new();
     let mut flowed = false;
-    for part in message.text_body.iter().take(PARTS_MAX).filter_map(part) {
+    for part in message.text_body.iter().take(PARTS_MAX).filter_map(at) {
         match &part.body {
+            PartType::Text(content) if is_calendar(part) => {
+                let content = text::body(&decoded(part, content, raw));
+                words.push(calendar::described(&content).unwrap_or(content));
+                if !message.attachments.iter().filter_map(at).any(|attached| std::ptr::eq(attached, part)) {
+                    parts.push_part(part, raw);
+                }
+            }
             PartType::Text(content) => {
                 let clean = text::body(&decoded(part, content, raw));
                 match flow(part) {
@@ -51,7 +58,7 @@ pub fn body(message: &Message<'_>, raw: &[u8], parts: &mut Parts, defects: &mut 
             _ => {}
         }
     }
-    let htmls: Vec<&MessagePart<'_>> = message.html_body.iter().take(PARTS_MAX).filter_map(part).collect();
+    let htmls: Vec<&MessagePart<'_>> = message.html_body.iter().take(PARTS_MAX).filter_map(at).collect();
     let has_html = htmls.iter().any(|p| matches!(p.body, PartType::Html(_)));
     let mut html = has_html.then(|| {
         let pieces: Vec<Cow<'_, str>> = htmls
@@ -70,6 +77,8 @@ pub fn body(message: &Message<'_>, raw: &[u8], parts: &mut Parts, defects: &mut 
             words.push(bare);
         }
         if html.is_none() {
+            let calendars = message.parts.iter().take(PARTS_MAX).filter(|part| is_calendar(part));
+            words.extend(calendars.filter_map(MessagePart::text_contents).find_map(calendar::described));
             html = parts.html.take().map(|h| {
                 charset::text(&h, charset::named(h.get(..META_BYTES_MAX).unwrap_or(&h)).as_deref(), None).into_owned()
             });
@@ -81,6 +90,12 @@ pub fn body(message: &Message<'_>, raw: &[u8], parts: &mut Parts, defects: &mut 
         parts.remarks.push(format!("its text is longer than {TEXT_CHARS_MAX} octets; the rest was cut"));
     }
     Body { text: capped(&whole), flowed, html }
+}
+
+fn is_calendar(part: &MessagePart<'_>) -> bool {
+    part.content_type().is_some_and(|t| {
+        t.ctype().eq_ignore_ascii_case("text") && t.subtype().is_some_and(|s| s.eq_ignore_ascii_case("calendar"))
+    })
 }
 
 fn without_files(words: String, parts: &mut Parts) -> String {

@@ -86,6 +86,14 @@ pub fn loose_address(value: &str) -> Option<NameAddr> {
     Some(NameAddr::new(name.trim_matches(|c: char| c.is_whitespace() || c == '<'), address))
 }
 
+/// A name in From that turns letters round, so that it shows as another one (UAX #9: the overrides; what honest names
+/// in Arabic and Hebrew have, embeddings and marks, turns no letters).
+pub fn turned(message: &Message<'_>) -> Option<String> {
+    let names = message.from().into_iter().flat_map(|from| from.iter()).filter_map(|addr| addr.name());
+    let turns = names.take(ADDRESSES_MAX).any(|name| name.contains(['\u{202d}', '\u{202e}']));
+    turns.then(|| "the name of its author held signs that turn letters round; they were taken out".to_owned())
+}
+
 fn collect(parsed: &Parsed<'_>, found: &mut Vec<NameAddr>) {
     for addr in parsed.iter().take(ADDRESSES_MAX.saturating_sub(found.len())) {
         let address = addr.address().or(addr.name()).and_then(|a| Address::parse(&text::header(a)));

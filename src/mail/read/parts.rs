@@ -54,6 +54,11 @@ impl Parts {
         self.push(bare(text::file_name(&file.name), "application/octet-stream".to_owned(), file.content));
     }
 
+    /// A part whose words are the body's, and which is a file too.
+    pub fn push_part(&mut self, part: &MessagePart<'_>, raw: &[u8]) {
+        self.push(attachment(part, raw));
+    }
+
     /// The parts of a `winmail.dat` in its place; the file itself if it is none.
     fn open(&mut self, container: Attachment) {
         let Some(opened) = tnef::open(&container.content, PARTS_MAX) else {
