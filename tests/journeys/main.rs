@@ -37,6 +37,7 @@ mod delivered;
 mod disk;
 mod faults;
 mod intake;
+mod loops;
 mod postgres;
 mod sending;
 mod sent;
