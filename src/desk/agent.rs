@@ -185,7 +185,9 @@ const SEND: &str = "Reply to this mail with #send on the first line to send them
 fn no_words(writing: &Writing<'_>, commands: &[Command]) -> Decision {
     if commands.is_empty() || commands.iter().any(|c| matches!(c, Command::All | Command::Ask(_))) {
         let remedy = "Write your answer above or below the quoted mail.";
-        return held(writing, Hold::mend("R42", "There were no words of yours in it.", remedy));
+        let remark = writing.arriving.arrival.mail.remarks.first().map(|r| format!(": {r}")).unwrap_or_default();
+        let reason = format!("There were no words of yours in it{remark}.");
+        return held(writing, Hold::mend("R42", &reason, remedy));
     }
     orders(writing, commands)
 }

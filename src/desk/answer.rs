@@ -51,12 +51,23 @@ impl Words {
     pub fn of_mail(arrival: &Arrival, reading: &Reading) -> Self {
         let shown = reading.words_html.as_deref();
         let files = arrival.mail.attachments.iter().filter(|a| !is_of_the_agents_mail(&a.media_type)).cloned();
-        Words {
+        let mut words = Words {
             text: reading.words.clone(),
             html: reading.words_html.clone(),
             parts: parts(arrival, shown),
             files: Some(files.collect()),
             held: None,
+        };
+        words.rename_images();
+        words
+    }
+
+    /// Clients name images after the domain that the mail is written in: it is taken off.
+    fn rename_images(&mut self) {
+        for id in self.parts.iter_mut().filter_map(|part| part.content_id.as_mut()) {
+            let plain = format!("{}@inline", id.split('@').next().unwrap_or_default());
+            self.html = self.html.take().map(|h| h.replace(&format!("\"cid:{id}\""), &format!("\"cid:{plain}\"")));
+            *id = plain;
         }
     }
 

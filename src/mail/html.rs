@@ -376,7 +376,8 @@ fn sanitised(fragment: &str) -> String {
         .link_rel(Some("noopener noreferrer nofollow"))
         .attribute_filter(|element, attribute, value| match (element, attribute) {
             ("img", "src") => value.trim().to_ascii_lowercase().starts_with("cid:").then(|| value.into()),
-            (_, "src" | "background") => None,
+            // `cite="mid:…"` names the mail that an agent was sent
+            (_, "src" | "background" | "cite") => None,
             _ => Some(value.into()),
         })
         .clean(fragment)

@@ -297,42 +297,35 @@ fn closes(lines: &[Line], classes: &[Class], blocks: &[(usize, usize)]) -> bool 
 }
 
 impl Reading {
-    /// The words after the first `lines` lines that are not empty, as text and as HTML.
+    /// The words after the first `lines` lines of the author's own that say something, as text and as HTML.
     #[must_use]
     pub fn without_leading(&self, lines: usize) -> (String, Option<String>) {
         if lines == 0 {
             return (self.words.clone(), self.words_html.clone());
         }
-        let mut left = lines;
-        let rest: Vec<String> = self
-            .words
-            .split('\n')
-            .filter(|line| {
-                let drop = left > 0;
-                if drop && !line.trim().is_empty() {
-                    left = left.saturating_sub(1);
-                }
-                !drop
-            })
-            .map(str::to_owned)
-            .collect();
+        let all: Vec<&str> = self.words.split('\n').collect();
+        let keep = after_leading(all.iter().map(|line| (*line, line.starts_with('>'))), lines);
+        let rest: Vec<String> =
+            all.iter().zip(keep).filter(|(_, keep)| *keep).map(|(line, _)| (*line).to_owned()).collect();
         let html = self.words_html.as_deref().and_then(html::parse).map(|body| {
-            let mut left = lines;
-            let keep: Vec<bool> = body
-                .lines()
-                .iter()
-                .map(|line| {
-                    let drop = left > 0;
-                    if drop && !line.text.is_empty() {
-                        left = left.saturating_sub(1);
-                    }
-                    !drop
-                })
-                .collect();
-            body.keep(&keep)
+            let quoted = |line: &html::HtmlLine| line.depth > 0 || line.text.starts_with('>');
+            body.keep(&after_leading(body.lines().iter().map(|line| (line.text.as_str(), quoted(line))), lines))
         });
         (squeezed(&rest), html)
     }
+}
+
+/// Which lines are left without the first so many; quoted ones stay, and a bullet without words does not count.
+fn after_leading<'a>(all: impl Iterator<Item = (&'a str, bool)>, lines: usize) -> Vec<bool> {
+    let mut left = lines;
+    all.map(|(text, quoted)| {
+        let keep = left == 0 || quoted;
+        if !keep && text.chars().any(char::is_alphanumeric) {
+            left = left.saturating_sub(1);
+        }
+        keep
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -32,10 +32,13 @@ mod automatic;
 #[cfg(feature = "failpoints")]
 mod bites;
 mod cases;
+mod clients;
 mod customers;
 mod forwards;
 mod keeping;
 mod notifications;
+mod refused;
+mod replies;
 mod reports;
 mod sent;
 mod signatures;

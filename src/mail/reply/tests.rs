@@ -280,3 +280,21 @@ fn sentences_are_no_signatures_and_lists_no_names() {
         assert_eq!(read_customer(text, None, &Known::default()).words, text.replace("-- ", "--"), "{text}");
     }
 }
+
+#[test]
+fn leading_lines_are_taken_off_below_a_quote_and_out_of_a_list() {
+    let shared = ["Where is it?\nI wait since Monday."];
+    let known = Known { shared: &shared, ..Known::default() };
+    let text = "> Where is it?\n#close\nIn the van.\n> I wait since Monday.\nSorry.\n";
+    let words = "> Where is it?\nIn the van.\n> I wait since Monday.\nSorry.";
+    assert_eq!(read_agent(text, None, &known).without_leading(1).0, words);
+    let page = "<blockquote>Where is it?</blockquote><div>#close</div><div>In the van.</div>\
+                <blockquote>I wait since Monday.</blockquote><div>Sorry.</div>";
+    let (text, html) = read_agent("", Some(page), &known).without_leading(1);
+    assert_eq!(text.replace("\n\n", "\n"), words);
+    let html = html.unwrap_or_default();
+    assert!(html.contains("Where is it?") && html.contains("In the van.") && !html.contains("#close"), "{html}");
+    let page = "<ul><li><div>#tag a</div></li><li><div>#close</div></li></ul><div>Bye.</div>";
+    let (text, html) = read_agent("", Some(page), &known).without_leading(2);
+    assert_eq!((text.as_str(), html.as_deref()), ("Bye.", Some("<div>Bye.</div>")));
+}
