@@ -89,9 +89,9 @@ fn fingerprint(mail: &Incoming) -> String {
     format!("{mail:?}")
 }
 
-/// Lines without quote marks and white space, for comparing.
+/// Lines without quote marks and white space, for comparing: a mark of initials (`JD>`) gets a space behind it.
 fn bare(line: &str) -> String {
-    line.trim_start_matches(['>', ' ']).split_whitespace().collect::<Vec<_>>().join(" ")
+    line.trim_start_matches(['>', ' ']).split_whitespace().collect()
 }
 
 /// Every line of `words` stands in the body, as a line or at an end of one.
