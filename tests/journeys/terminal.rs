@@ -182,13 +182,112 @@ fn an_agent_forwards_in_neomutt_as_an_attachment() {
     forwarded_in_neomutt("forward_attached", "set mime_forward=yes\n");
 }
 
+/// An editor that puts these words above what neomutt has put there.
+fn writes_above(home: &std::path::Path, words: &str) {
+    std::fs::write(home.join("words"), format!("{words}\n\n")).expect("write the words");
+    editor(home, &format!("#!/bin/sh\ncat '{0}/words' \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n", home.display()));
+}
+
+/// Opens neomutt on Anna's mailbox and answers the mail with this subject.
+fn answers_in_neomutt(home: &std::path::Path, subject: &str) -> Terminal {
+    let terminal = Terminal::run(&format!("HOME={0} neomutt -n -F {0}/rc", home.display()));
+    terminal.shows(subject);
+    terminal.types(&["Enter"]);
+    terminal.shows("Your reply goes");
+    terminal.types(&["r"]);
+    terminal.shows("Security:");
+    terminal.types(&["y"]);
+    terminal
+}
+
 #[test]
-fn an_agent_answers_in_s_nail() {
-    let Some(mut desk) = Desk::new("s_nail") else { return };
+fn an_agent_orders_in_neomutt() {
+    let Some(mut desk) = Desk::new("neomutt_orders") else { return };
     desk.start();
     let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
     jane.writes(&desk.address(), "Where is my parcel?", "It was due on Monday.");
-    let relay = anna.gets("It was due on Monday.");
+    anna.gets("It was due on Monday.");
+    let home = neomutt_home(&desk, &anna, "");
+    writes_above(home.path(), "#tag parcel\n#close\nIt was delivered this morning.");
+    let _terminal = answers_in_neomutt(home.path(), "Where is my parcel?");
+    let answer = jane.gets("delivered this morning");
+    assert_eq!(answer.text().trim(), "It was delivered this morning.");
+    desk.quiet();
+    let case = desk.case("1001");
+    assert_eq!((case["status"].as_str(), case["owner"].as_str()), (Some("closed"), Some("anna")));
+    assert!(case["tags"].as_array().is_some_and(|tags| tags.iter().any(|t| t == "parcel")), "{case}");
+}
+
+#[test]
+fn an_agent_answers_between_the_lines_in_neomutt() {
+    let Some(mut desk) = Desk::new("neomutt_inline") else { return };
+    desk.start();
+    let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+    jane.writes(&desk.address(), "Two things", "Where is my parcel?\nWhat does it cost?");
+    anna.gets("What does it cost?");
+    let home = neomutt_home(&desk, &anna, "");
+    editor(
+        home.path(),
+        "#!/bin/sh\nawk '{ print } /^> Where is my parcel/ { print \"\\nIn the van.\\n\" } \
+         /^> What does it cost/ { print \"\\nNothing.\\n\" }' \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n",
+    );
+    let _terminal = answers_in_neomutt(home.path(), "Two things");
+    let answer = jane.gets("In the van.");
+    let lines: Vec<String> = answer.text().lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect();
+    assert_eq!(lines, ["> Where is my parcel?", "In the van.", "> What does it cost?", "Nothing."]);
+    assert!(!answer.everything().contains(&anna.address));
+}
+
+#[test]
+fn an_agent_writes_first_through_the_door_in_neomutt() {
+    let Some(mut desk) = Desk::new("neomutt_door") else { return };
+    desk.start();
+    let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+    assert_eq!(desk.command(&["agent", "welcome", "anna"]).0, 0);
+    let door = anna.receives(|letter| letter.reply_to().contains('+')).reply_to();
+    let home = neomutt_home(&desk, &anna, "");
+    writes_above(home.path(), &format!("#to {}\nYour order is ready.", jane.address));
+    let terminal = Terminal::run(&format!("HOME={0} neomutt -n -F {0}/rc", home.path().display()));
+    terminal.shows("Msgs:");
+    terminal.types(&["m"]);
+    terminal.shows("To:");
+    terminal.types(&[&door, "Enter"]);
+    terminal.shows("Subject:");
+    terminal.types(&["Your order", "Enter"]);
+    terminal.shows("Security:");
+    terminal.types(&["y"]);
+    let letter = jane.gets("Your order is ready.");
+    assert_eq!((letter.subject().as_str(), letter.text().trim()), ("Your order", "Your order is ready."));
+    assert!(!letter.everything().contains(&anna.address));
+    jane.sends(&letter.reply("I come today."));
+    anna.gets("I come today.");
+}
+
+/// The relay's link, as a browser hands it to neomutt: the command counts, and the customer hears nothing.
+#[test]
+fn a_link_in_the_relay_opens_neomutt_and_closes_the_case() {
+    let Some(mut desk) = Desk::new("neomutt_link") else { return };
+    desk.start();
+    let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+    jane.writes(&desk.address(), "Never mind", "It came.");
+    let relay = anna.gets("It came.");
+    desk.quiet();
+    let before = jane.mailbox().len();
+    let html = relay.html();
+    let link = html.split('"').find(|part| part.starts_with("mailto:") && part.contains("%23close"));
+    let link = link.expect("a link that closes").replace("&amp;", "&");
+    let home = neomutt_home(&desk, &anna, "");
+    editor(home.path(), "#!/bin/sh\nexit 0\n");
+    let terminal = Terminal::run(&format!("HOME={0} neomutt -n -F {0}/rc '{link}'", home.path().display()));
+    terminal.shows("Security:");
+    terminal.types(&["y"]);
+    desk.wait_for("the case to close", |desk| desk.case("1001")["status"] == "closed");
+    desk.quiet();
+    assert_eq!(jane.mailbox().len(), before, "nothing reaches the customer");
+}
+
+/// s-nail with the relay as its mailbox, told these lines.
+fn s_nail(desk: &Desk, anna: &Person, relay: &crate::people::Letter, script: &str) {
     let home = tempfile::tempdir().expect("a home");
     let mbox = home.path().join("mbox");
     let mut text = b"From support Mon Jan  5 10:00:00 2026\n".to_vec();
@@ -196,7 +295,6 @@ fn an_agent_answers_in_s_nail() {
     text.extend(b"\n");
     std::fs::write(&mbox, text).expect("write mbox");
     let smtp = desk.host.port("smtp");
-    let script = "set quote\nreply 1\nIt comes tomorrow, says s-nail.\n~.\nquit\n";
     let mut child = Command::new("s-nail")
         .args(["-n", "-#", "-f"])
         .args([
@@ -221,8 +319,32 @@ fn an_agent_answers_in_s_nail() {
     std::io::Write::write_all(&mut child.stdin.take().expect("stdin"), script.as_bytes()).expect("type");
     let done = child.wait_with_output().expect("its end");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn an_agent_answers_in_s_nail() {
+    let Some(mut desk) = Desk::new("s_nail") else { return };
+    desk.start();
+    let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+    jane.writes(&desk.address(), "Where is my parcel?", "It was due on Monday.");
+    let relay = anna.gets("It was due on Monday.");
+    s_nail(&desk, &anna, &relay, "set quote\nreply 1\nIt comes tomorrow, says s-nail.\n~.\nquit\n");
     let answer = jane.gets("says s-nail");
     assert!(!answer.everything().contains(&anna.address));
     desk.quiet();
     assert_eq!(desk.case("1001")["owner"], "anna");
+}
+
+/// As shipped it puts the quote first: words and commands stand below it.
+#[test]
+fn an_agent_orders_in_s_nail() {
+    let Some(mut desk) = Desk::new("s_nail_orders") else { return };
+    desk.start();
+    let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+    jane.writes(&desk.address(), "Where is my parcel?", "It was due on Monday.");
+    let relay = anna.gets("It was due on Monday.");
+    s_nail(&desk, &anna, &relay, "set quote\nreply 1\n#close\nIt was delivered this morning.\n~.\nquit\n");
+    assert_eq!(jane.gets("delivered this morning").text().trim(), "It was delivered this morning.");
+    desk.quiet();
+    assert_eq!(desk.case("1001")["status"], "closed");
 }
