@@ -174,20 +174,21 @@ pub fn send_all(writing: &Writing<'_>, mut sheet: Sheet<'_>, answers: &[Answer<'
     };
     let mut lost_address = false;
     let mut parts = Vec::new();
+    let mut said = writing.known.clone();
     for answer in answers {
         let ready = match checked(writing, &mut sheet, mailbox, answer, commands) {
             Ok(ready) => ready,
             Err(hold) => return held(writing, *hold),
         };
         lost_address |= ready.lost_address;
-        leave(&mut sheet, writing, mailbox, answer, &ready);
+        said = said.with(leave(&mut sheet, writing, mailbox, answer, &ready));
         parts.push(ready.mail.recipients.words());
         if let Some(id) = answer.words.held {
             sheet.push(Effect::SetHeld(id, Held::Sent));
         }
     }
     let asides = answers.iter().all(|a| is_aside(writing, a));
-    settle_case(&mut sheet, writing, mailbox, commands, asides);
+    settle_case(&mut sheet, &Writing { known: &said, ..*writing }, mailbox, commands, asides);
     if lost_address && !has_answered(writing.known, writing.agent) {
         let line = "Your private address stood in your text and was taken out; customers see the desk's.";
         confirm(&mut sheet, writing, writing.agent, line, "");
@@ -196,14 +197,21 @@ pub fn send_all(writing: &Writing<'_>, mut sheet: Sheet<'_>, answers: &[Answer<'
     sheet.done(Outcome::Handled, "R40", "an agent's answer", Some(case.key))
 }
 
-/// What may leave, leaves.
-pub fn leave(sheet: &mut Sheet<'_>, writing: &Writing<'_>, mailbox: &Mailbox, answer: &Answer<'_>, ready: &Ready<'_>) {
+/// What may leave, leaves; the entry of it.
+pub fn leave(
+    sheet: &mut Sheet<'_>,
+    writing: &Writing<'_>,
+    mailbox: &Mailbox,
+    answer: &Answer<'_>,
+    ready: &Ready<'_>,
+) -> Entry {
     let case = &writing.known.case;
     let agent = writing.agent;
     let mut entry = outbound(&ready.draft, &agent.name, &agent.public_name, Standing::Agent, case, &ready.said);
     entry.answers = answer.target.map(|(id, _)| *id);
-    sheet.append(case.key, entry);
+    sheet.append(case.key, entry.clone());
     sheet.send_to_customer(mailbox, &ready.mail, &ready.draft);
+    entry
 }
 
 /// A mail beside the case: a question, or to somebody who was asked one.

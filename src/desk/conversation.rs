@@ -166,8 +166,8 @@ fn begun(
             return back(arriving, agent, &reason, &remedy);
         }
     };
-    answer::leave(&mut sheet, &writing, mailbox, &answer, &ready);
-    let done = obey(&mut sheet, &writing, &rest);
+    let said = known.with(answer::leave(&mut sheet, &writing, mailbox, &answer, &ready));
+    let done = obey(&mut sheet, &Writing { known: &said, ..writing }, &rest);
     let line = format!("Sent to {shown}: case #{}. The answers come to you.", known.case.reference);
     let written = arriving.policy.letters.write(Letter::Confirm, &context! { line, words => ready.said() });
     to_agent(&mut sheet, &writing, agent, EntryLink::Appended, written, Vec::new());

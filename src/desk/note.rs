@@ -19,15 +19,17 @@ pub(super) fn note(writing: &Writing<'_>, words: &str, commands: &[Command]) -> 
     let arriving = &writing.arriving;
     let case = &writing.known.case;
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
-    sheet.append(case.key, note_entry(arriving, writing.agent, words));
-    let done = obey(&mut sheet, writing, commands);
+    let entry = note_entry(arriving, writing.agent, words);
+    sheet.append(case.key, entry.clone());
+    let said = writing.known.with(entry);
+    let done = obey(&mut sheet, &Writing { known: &said, ..*writing }, commands);
     let mut line =
         format!("Kept as a note in case #{}; nothing was sent to {}.", case.reference, shown(&case.customer));
     for more in done.lines.iter().chain(&done.news) {
         line.push_str(&format!(" {more}."));
     }
     confirm(&mut sheet, writing, writing.agent, &line, "");
-    returned(&mut sheet, writing, commands);
+    returned(&mut sheet, &Writing { known: &said, ..*writing }, commands);
     tell_colleagues(&mut sheet, writing, writing.agent, words);
     watch_copied(&mut sheet, writing);
     sheet.done(Outcome::Handled, "R42", "a note", Some(case.key))

@@ -14,6 +14,7 @@ use super::outgoing::{Sheet, agents_of};
 use super::policy::{Agent, Assignment, Policy};
 use super::relay::{Shown, relay};
 use super::routing::agent_by_address;
+use super::view::BEING_SAID;
 use super::{CaseView, Effect, EntryLink, Purpose, View, absence};
 
 /// The colleague whom an agent names: by short name, by name, or by address.
@@ -116,7 +117,7 @@ pub fn show(sheet: &mut Sheet<'_>, writing: &Writing<'_>, agent: &Agent, line: &
             case: &writing.known.case,
             known: Some(writing.known),
             entry,
-            link: EntryLink::Stored(*id),
+            link: if *id == BEING_SAID { EntryLink::Appended } else { EntryLink::Stored(*id) },
             warnings: &[],
             lines: &lines,
         };

@@ -153,6 +153,19 @@ pub struct View {
     pub work: Vec<Work>,
 }
 
+/// In place of an id: the entry that is being appended.
+pub const BEING_SAID: i64 = i64::MAX;
+
+impl CaseView {
+    /// With what is being said now: whoever gets the case by the same mail sees it in the history.
+    #[must_use]
+    pub fn with(&self, entry: Entry) -> Self {
+        let mut said = self.clone();
+        said.entries.push((BEING_SAID, entry));
+        said
+    }
+}
+
 impl View {
     /// The case that this one is part of, or itself (R15).
     #[must_use]

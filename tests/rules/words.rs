@@ -52,6 +52,22 @@ async fn r41_take_assign_release_and_who_hears_of_it() {
 }
 
 #[tokio::test]
+async fn a_hand_over_shows_what_was_said_with_it() {
+    for (words, shown) in
+        [("#note\n#assign bob\nShe called twice.", "She called twice."), ("#assign bob\nBob looks.", "Bob looks.")]
+    {
+        let mut desk = Desk::new().await;
+        let (annas, _) = opened(&mut desk).await;
+        desk.gets(ANNA, &annas.reply(words)).await;
+        let sent = desk.sends().await;
+        let relay = to(&sent, "bob@agents.example").into_iter().find(|l| l.text().contains("gave you this case"));
+        let relay = relay.expect("the case").text();
+        assert!(relay.contains(shown) && relay.contains("Where is it?"), "{relay}");
+        assert_eq!(texts(&sent, "jane@customer.example").contains(shown), !words.contains("#note"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn r41_who_took_it_is_told_once_and_the_first_answer_takes() {
     let mut desk = Desk::new().await;
     let (annas, _) = opened(&mut desk).await;
@@ -428,6 +444,19 @@ async fn r23_an_agent_writes_first_through_their_door() {
     assert!(relay.text().contains("I come today."));
     desk.gets(ANNA, &relay.reply("Fine.")).await;
     assert_eq!(one_to(&desk.sends().await, "jane@customer.example").subject(), "Re: Your order");
+}
+
+#[tokio::test]
+async fn r23_a_conversation_that_a_colleague_goes_on_with() {
+    let mut desk = Desk::new().await;
+    desk.welcomes("anna").await;
+    let welcome = one_to(&desk.sends().await, "anna@agents.example").clone();
+    let words = "#to jane@customer.example\n#assign bob\nIt is ready.";
+    desk.gets(ANNA, &Draft::new(&welcome.reply_to(), "Your order", words)).await;
+    let relay = one_to(&desk.sends().await, "bob@agents.example").clone();
+    assert!(relay.text().contains("It is ready."), "{}", relay.text());
+    desk.gets(BOB, &relay.reply("Until six.")).await;
+    assert_eq!(one_to(&desk.sends().await, "jane@customer.example").text().trim(), "Until six.");
 }
 
 #[tokio::test]
