@@ -57,7 +57,12 @@ pub fn leave(sheet: &mut Sheet<'_>, writing: &Writing<'_>, until_ms: Option<i64>
 
 /// The same, where no case is.
 pub fn away(sheet: &mut Sheet<'_>, agent: &Agent, until_ms: Option<i64>) {
-    let absence = Absence { until_ms, noticed: false, since_ms: 0 };
+    absent(sheet, agent, until_ms, false);
+}
+
+/// They are away until then, where an end is known.
+fn absent(sheet: &mut Sheet<'_>, agent: &Agent, until_ms: Option<i64>, noticed: bool) {
+    let absence = Absence { until_ms, noticed, since_ms: 0 };
     sheet.push(Effect::Absent(agent.name.clone(), Some(absence)));
     if let Some(at_ms) = until_ms {
         sheet.push(Effect::Remind(at_ms, Due::Back(agent.name.clone())));
@@ -76,13 +81,9 @@ pub fn unreached(sheet: &mut Sheet<'_>, view: &View, agent: &Agent) {
 
 fn notice(sheet: &mut Sheet<'_>, view: &View, agent: &Agent, for_ms: i64) {
     let now_ms = sheet.event.at_ms;
-    if is_away(view, &agent.name, now_ms) {
-        return;
+    if !is_away(view, &agent.name, now_ms) {
+        absent(sheet, agent, Some(now_ms.saturating_add(for_ms)), true);
     }
-    let until_ms = now_ms.saturating_add(for_ms);
-    let absence = Absence { until_ms: Some(until_ms), noticed: true, since_ms: 0 };
-    sheet.push(Effect::Absent(agent.name.clone(), Some(absence)));
-    sheet.push(Effect::Remind(until_ms, Due::Back(agent.name.clone())));
 }
 
 /// The agent has written: an absence that only a machine told us of is over.

@@ -13,7 +13,7 @@ use crate::mail::reply::Reading;
 
 use super::agent::Writing;
 use super::case::{Direction, Entry, Held, Status, party_of};
-use super::command::Command;
+use super::command::{self, Command};
 use super::confirm::{confirm, news, returned};
 use super::customer::outbound;
 use super::guard::Guard;
@@ -275,12 +275,8 @@ fn to_customer<'a>(
     let signature = signature.unwrap_or_default();
     let values = context! { words => said.trim_end(), words_html, signature };
     let parent = answered(writing.known, answer);
-    let asked = commands.iter().find_map(|c| match c {
-        Command::Subject(subject) => Some(subject.clone()),
-        _ => None,
-    });
-    let subject = match (asked, answer.manner) {
-        (Some(subject), _) => subject,
+    let subject = match (command::subject(commands), answer.manner) {
+        (Some(subject), _) => subject.to_owned(),
         (None, Manner::Aside) => format!("A question of {} [#{}]", mailbox.display_name, case.reference),
         (None, Manner::First) => case.subject.clone(),
         (None, _) => parent.map_or_else(|| answer_subject(&case.subject), |e| answer_subject(&e.subject)),

@@ -284,7 +284,39 @@ pub struct Entry {
     pub origin: Option<CaseKey>,
 }
 
+impl Entry {
+    /// Who wrote it, to be written to; `None` where From holds no address.
+    #[must_use]
+    pub fn sender(&self) -> Option<NameAddr> {
+        let address = Address::parse(&self.from)?;
+        let name = if self.author_name == address.local() { "" } else { &self.author_name };
+        Some(NameAddr::new(name, address))
+    }
+}
+
 impl Case {
+    /// A case of which nothing else is known: new, of nobody, without a subject.
+    #[must_use]
+    pub fn new(key: CaseKey, reference: i64, mailbox: &str, customer: NameAddr, opened_ms: i64) -> Self {
+        Case {
+            key,
+            reference,
+            mailbox: mailbox.to_owned(),
+            subject: String::new(),
+            status: Status::New,
+            owner: None,
+            customer,
+            opened_ms,
+            closed_ms: None,
+            merged_into: None,
+            successor: None,
+            context: Vec::new(),
+            old: false,
+            generation: 0,
+            handling: Handling::default(),
+        }
+    }
+
     /// May a mail still reopen this case (R12)?
     #[must_use]
     pub fn takes_mail(&self, now_ms: i64, reopen_ms: i64) -> bool {

@@ -162,6 +162,15 @@ pub fn settling(commands: &[Command]) -> Option<Settling> {
     })
 }
 
+/// What the case, and the answer, is to be called (R45).
+#[must_use]
+pub fn subject(commands: &[Command]) -> Option<&str> {
+    commands.iter().find_map(|c| match c {
+        Command::Subject(subject) => Some(subject.as_str()),
+        _ => None,
+    })
+}
+
 /// Reads the leading lines of an agent's new words.
 #[must_use]
 pub fn read(words: &str, now: &Now) -> Leading {

@@ -16,7 +16,7 @@ use crate::mail::{Address, NameAddr};
 use super::agent::{Parent, Writing};
 use super::answer::{self, Answer, Manner, Words};
 use super::arriving::Arriving;
-use super::case::{Case, Handling, Party, Status};
+use super::case::{Case, Party, Status};
 use super::command::{self, Command, Leading};
 use super::confirm::{help, news, to_agent, work};
 use super::letters::Letter;
@@ -166,7 +166,7 @@ fn begun(
             return back(arriving, agent, &reason, &remedy);
         }
     };
-    let said = known.with(answer::leave(&mut sheet, &writing, mailbox, &answer, &ready));
+    let said = known.clone().with(answer::leave(&mut sheet, &writing, mailbox, &answer, &ready));
     let done = obey(&mut sheet, &Writing { known: &said, ..writing }, &rest);
     let line = format!("Sent to {shown}: case #{}. The answers come to you.", known.case.reference);
     let written = arriving.policy.letters.write(Letter::Confirm, &context! { line, words => ready.said() });
@@ -184,31 +184,23 @@ fn new_case(
     commands: &[Command],
 ) -> CaseView {
     let key = arriving.policy.keys.case_key(&arriving.event.id);
-    let asked = commands.iter().find_map(|c| match c {
-        Command::Subject(subject) => Some(subject.clone()),
-        _ => None,
-    });
+    let asked = command::subject(commands);
     // a reply to our welcome has our subject
     let own = Some(arriving.arrival.mail.subject.trim()).filter(|s| !s.is_empty() && base_subject(s) == *s);
     let party = |address: &Address, copied| Party { copied, ..Party::new(key, NameAddr::new("", address.clone())) };
     let mut parties = vec![party(first, false)];
     parties.extend(others.iter().map(|a| party(a, true)));
     let case = Case {
-        key,
-        reference: arriving.view.next_reference,
-        mailbox: mailbox.name.clone(),
-        subject: asked.or(own.map(str::to_owned)).unwrap_or_else(|| mailbox.display_name.clone()),
+        subject: asked.or(own).unwrap_or(&mailbox.display_name).to_owned(),
         status: Status::Waiting,
         owner: Some(agent.name.clone()),
-        customer: NameAddr::new("", first.clone()),
-        opened_ms: arriving.event.at_ms,
-        closed_ms: None,
-        merged_into: None,
-        successor: None,
-        context: Vec::new(),
-        old: false,
-        generation: 0,
-        handling: Handling::default(),
+        ..Case::new(
+            key,
+            arriving.view.next_reference,
+            &mailbox.name,
+            NameAddr::new("", first.clone()),
+            arriving.event.at_ms,
+        )
     };
     CaseView { case, parties, entries: Vec::new(), agent_mail: BTreeMap::new(), notices: 0 }
 }

@@ -21,7 +21,7 @@ pub(super) fn note(writing: &Writing<'_>, words: &str, commands: &[Command]) -> 
     let mut sheet = Sheet::new(arriving.event, arriving.policy);
     let entry = note_entry(arriving, writing.agent, words);
     sheet.append(case.key, entry.clone());
-    let said = writing.known.with(entry);
+    let said = writing.known.clone().with(entry);
     let done = obey(&mut sheet, &Writing { known: &said, ..*writing }, commands);
     let mut line =
         format!("Kept as a note in case #{}; nothing was sent to {}.", case.reference, shown(&case.customer));

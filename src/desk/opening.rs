@@ -7,7 +7,7 @@ use crate::mail::references::without_reply_prefixes;
 
 use super::CaseView;
 use super::arriving::Arriving;
-use super::case::{Case, Handling, Status};
+use super::case::{Case, Status};
 use super::policy::Mailbox;
 use super::routing::Route;
 use super::who::{customer, nobody};
@@ -34,21 +34,14 @@ pub fn new_case(
         (false, Some(_)) => Status::Open,
         (false, None) => Status::New,
     };
+    let key = route.notification.unwrap_or_else(|| arriving.policy.keys.case_key(&arriving.event.id));
+    let person = customer(arriving).unwrap_or_else(nobody);
     Case {
-        key: route.notification.unwrap_or_else(|| arriving.policy.keys.case_key(&arriving.event.id)),
-        reference: arriving.view.next_reference,
-        mailbox: mailbox.name.clone(),
         subject: if subject.is_empty() { "(no subject)".to_owned() } else { subject },
         status,
         owner,
-        customer: customer(arriving).unwrap_or_else(nobody),
-        opened_ms: arriving.event.at_ms,
-        closed_ms: None,
-        merged_into: None,
-        successor: None,
         context: answered.map_or_else(|| arriving.arrival.context.clone(), |n| n.context.clone()),
         old: arriving.arrival.old,
-        generation: 0,
-        handling: Handling::default(),
+        ..Case::new(key, arriving.view.next_reference, &mailbox.name, person, arriving.event.at_ms)
     }
 }

@@ -4,7 +4,7 @@
 //! Never     guesses: until the word is given, nothing of the case goes to the author, and nothing of the answer to
 //!           anybody.
 
-use crate::mail::{Address, NameAddr};
+use crate::mail::NameAddr;
 
 use super::agent::Writing;
 use super::answer::{self, Answer, Manner, Words};
@@ -33,7 +33,7 @@ pub fn settle(writing: &Writing<'_>, settling: Settling, words: Words, commands:
         let remedy = "Give the word in a reply to the mail in question; if it was settled meanwhile, just answer it.";
         return mend("The mail that you answer is of nobody who is unverified.", remedy);
     };
-    let Some(author) = author(&matter.1) else {
+    let Some(author) = matter.1.sender() else {
         return mend("Its author gave no address that mail can be sent to.", "Use #customer or #reject.");
     };
     let policy = writing.arriving.policy;
@@ -88,12 +88,6 @@ pub fn settle(writing: &Writing<'_>, settling: Settling, words: Words, commands:
     let manner = if settling == Settling::Only { Manner::Alone } else { Manner::Reply };
     let answer = Answer { recipients, target: Some(matter), manner, words };
     answer::send(writing, sheet, &answer, commands)
-}
-
-fn author(entry: &Entry) -> Option<NameAddr> {
-    let address = Address::parse(&entry.from)?;
-    let name = if entry.author_name == address.local() { "" } else { &entry.author_name };
-    Some(NameAddr::new(name, address))
 }
 
 /// The author is a party from now on, and so are their mails that wait.

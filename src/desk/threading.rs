@@ -8,7 +8,7 @@
 use crate::mail::{Address, NameAddr};
 
 use super::agent::{Parent, Writing};
-use super::case::{Case, Direction, Entry, Handling, Mend, Party, Status};
+use super::case::{Case, Direction, Entry, Mend, Party, Status};
 use super::change::Change;
 use super::command::Command;
 use super::confirm::confirm;
@@ -168,26 +168,13 @@ fn own_case(sheet: &mut Sheet<'_>, writing: &Writing<'_>, (id, entry): &(i64, En
     let arriving = &writing.arriving;
     let old = &writing.known.case;
     let by = &writing.agent.name;
-    let address = Address::parse(&entry.from).unwrap_or_else(|| old.customer.address.clone());
-    let name = if entry.author_name == address.local() { "" } else { &entry.author_name };
-    let person = NameAddr::new(name, address);
+    let person = entry.sender().unwrap_or_else(|| NameAddr::new("", old.customer.address.clone()));
     let key = arriving.policy.keys.case_key(&arriving.event.id);
     let case = Case {
-        key,
-        reference: arriving.view.next_reference,
-        mailbox: old.mailbox.clone(),
         subject: if entry.subject.trim().is_empty() { old.subject.clone() } else { entry.subject.clone() },
         status: Status::Open,
         owner: Some(by.clone()),
-        customer: person.clone(),
-        opened_ms: arriving.event.at_ms,
-        closed_ms: None,
-        merged_into: None,
-        successor: None,
-        context: Vec::new(),
-        old: false,
-        generation: 0,
-        handling: Handling::default(),
+        ..Case::new(key, arriving.view.next_reference, &old.mailbox, person.clone(), arriving.event.at_ms)
     };
     let party = Party::new(key, person);
     sheet.push(Effect::Open(Box::new(case.clone())));

@@ -159,10 +159,9 @@ pub const BEING_SAID: i64 = i64::MAX;
 impl CaseView {
     /// With what is being said now: whoever gets the case by the same mail sees it in the history.
     #[must_use]
-    pub fn with(&self, entry: Entry) -> Self {
-        let mut said = self.clone();
-        said.entries.push((BEING_SAID, entry));
-        said
+    pub fn with(mut self, entry: Entry) -> Self {
+        self.entries.push((BEING_SAID, entry));
+        self
     }
 }
 
