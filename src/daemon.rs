@@ -17,9 +17,11 @@ use crate::call;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::health::Health;
+use crate::http::Http;
 use crate::imap::{self, Intake};
 use crate::listen::Listener;
 use crate::listen::maildrop::Maildrop;
+use crate::listen::socket::Inherited;
 use crate::service;
 use crate::smtp::{self, Sender};
 use crate::store::Store;
@@ -51,7 +53,7 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
     begin(&config, &flow, &health, &stopped, &mut loops);
-    open_doors(&config, &flow, &stopped, &mut loops).await?;
+    open_doors(&config, &flow, &health, &stopped, &mut loops).await?;
     let keeper = store.clone();
     let mut sole = tokio::spawn(async move { keeper.keep_sole(sole).await });
     let mut usurped = false;
@@ -99,19 +101,19 @@ fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
         let sender = smtp::Settings::of(config, account);
         let (one, two) = ((account.clone(), flow.clone()), (account.clone(), flow.clone()));
         let beat = health.beat(&format!("intake of {}", account.mailbox));
-        loops.spawn(kept_up(stopped.clone(), "intake", account.mailbox.clone(), {
+        loops.spawn(kept_up(flow, stopped.clone(), "intake", account.mailbox.clone(), {
             let stopped = stopped.clone();
             move || {
                 until(stopped.clone(), Intake::new(one.0.clone(), intake.clone(), one.1.clone(), beat.clone()).run())
             }
         }));
         let beat = health.beat(&format!("outbox of {}", account.mailbox));
-        loops.spawn(kept_up(stopped.clone(), "outbox", account.mailbox.clone(), {
+        loops.spawn(kept_up(flow, stopped.clone(), "outbox", account.mailbox.clone(), {
             let stopped = stopped.clone();
             move || Sender::new(two.0.clone(), sender.clone(), two.1.clone(), beat.clone()).run(stopped.clone())
         }));
     }
-    loops.spawn(kept_up(stopped.clone(), "timers", String::new(), {
+    loops.spawn(kept_up(flow, stopped.clone(), "timers", String::new(), {
         let (stopped, flow, beat) = (stopped.clone(), flow.clone(), health.beat("timers"));
         move || until(stopped.clone(), timers::run(flow.clone(), beat.clone()))
     }));
@@ -130,7 +132,7 @@ fn calls(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
     for receiver in &config.receivers {
         let (receiver, name) = (Arc::new(receiver.clone()), receiver.application.clone());
         let beat = health.beat(&format!("calls to {name}"));
-        loops.spawn(kept_up(stopped.clone(), "calls", name, {
+        loops.spawn(kept_up(flow, stopped.clone(), "calls", name, {
             let (stopped, flow) = (stopped.clone(), flow.clone());
             move || until(stopped.clone(), call::run(receiver.clone(), flow.clone(), beat.clone()))
         }));
@@ -152,23 +154,32 @@ fn calls(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
     }));
 }
 
-/// Where applications hand in mail.
+/// Where applications hand in mail, and where numbers are read.
 async fn open_doors(
     config: &Config,
     flow: &Arc<Flow>,
+    health: &Health,
     stopped: &watch::Receiver<bool>,
     loops: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
-    for listener in Listener::open(config, flow).await? {
+    let mut inherited = Inherited::take();
+    for listener in Listener::open(config, flow, &mut inherited).await? {
         let (listener, stopped_here) = (Arc::new(listener), stopped.clone());
-        loops.spawn(kept_up(stopped.clone(), "listener", listener.name().to_owned(), move || {
+        loops.spawn(kept_up(flow, stopped.clone(), "listener", listener.name().to_owned(), move || {
             listener.clone().run(stopped_here.clone())
+        }));
+    }
+    if let Some(place) = &config.page {
+        let http = Arc::new(Http::open(place, &mut inherited, flow.clone(), health.clone()).await?);
+        let stopped_here = stopped.clone();
+        loops.spawn(kept_up(flow, stopped.clone(), "http", String::new(), move || {
+            http.clone().run(stopped_here.clone())
         }));
     }
     if let Some(sendmail) = &config.file.sendmail {
         let maildrop = Arc::new(Maildrop::open(&sendmail.maildrop, config, flow)?);
         let stopped_here = stopped.clone();
-        loops.spawn(kept_up(stopped.clone(), "maildrop", "all".to_owned(), move || {
+        loops.spawn(kept_up(flow, stopped.clone(), "maildrop", "all".to_owned(), move || {
             until(stopped_here.clone(), maildrop.clone().run())
         }));
     }
@@ -184,22 +195,32 @@ async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()
 }
 
 /// Starts a loop, and again if it panics.
-async fn kept_up<F, W>(mut stopped: watch::Receiver<bool>, name: &'static str, mailbox: String, mut work: F)
+fn kept_up<F, W>(
+    flow: &Arc<Flow>,
+    mut stopped: watch::Receiver<bool>,
+    name: &'static str,
+    of: String,
+    mut work: F,
+) -> impl Future<Output = ()> + use<F, W>
 where
     F: FnMut() -> W + Send,
     W: Future<Output = ()> + Send + 'static,
 {
-    loop {
-        let ended = tokio::spawn(work()).await;
-        if *stopped.borrow() {
-            return;
-        }
-        if let Err(error) = ended {
-            tracing::error!(mailbox.name = mailbox, name, %error, "a loop ended by a fault of ours and is started again");
-        }
-        tokio::select! {
-            () = sleep(RESTART) => {}
-            _ = stopped.wait_for(|stopped| *stopped) => return,
+    let metrics = flow.metrics().clone();
+    async move {
+        loop {
+            let ended = tokio::spawn(work()).await;
+            if *stopped.borrow() {
+                return;
+            }
+            if let Err(error) = ended {
+                metrics.restart(name, &of);
+                tracing::error!(name, of, %error, "a loop ended by a fault of ours and is started again");
+            }
+            tokio::select! {
+                () = sleep(RESTART) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::desk::policy::Policy;
 use crate::desk::token::CaseKey;
 use crate::desk::{Event, What};
 use crate::mail::text::without_local_parts;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
 
@@ -48,6 +49,7 @@ pub struct Flow {
     work: mpsc::Sender<Work>,
     urgent: mpsc::Sender<Urgent>,
     bell: watch::Sender<()>,
+    metrics: Metrics,
 }
 
 /// What became of an event.
@@ -55,8 +57,14 @@ pub struct Flow {
 pub struct Handled {
     /// The event.
     pub event: String,
+    /// What it was: `arrived`, `submitted` …
+    pub kind: &'static str,
     /// `handled`, `duplicate`, `ignored`, `held`, `quarantined`, or `repeated`: it was handled before.
-    pub outcome: String,
+    pub outcome: &'static str,
+    /// The rule that decided; empty if it was handled before.
+    pub rule: &'static str,
+    /// What was queued, by purpose.
+    pub queued: Vec<&'static str>,
     /// Why.
     pub because: String,
 }
@@ -68,11 +76,17 @@ impl Flow {
         let (work, works) = mpsc::channel(WORK_WAITING_MAX);
         let (urgent, urgents) = mpsc::channel(URGENT_WAITING_MAX);
         let bell = watch::Sender::new(());
-        let writer =
-            writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone(), unheld: Vec::new() };
+        let metrics = Metrics::default();
+        let writer = writer::Writer {
+            store: store.clone(),
+            policy: policy.clone(),
+            bell: bell.clone(),
+            metrics: metrics.clone(),
+            unheld: Vec::new(),
+        };
         tokio::spawn(writer.run(works, urgents));
         let signatures = Signatures::of(&policy);
-        Arc::new(Flow { store, policy, signatures, work, urgent, bell })
+        Arc::new(Flow { store, policy, signatures, work, urgent, bell, metrics })
     }
 
     /// The store, for lists.
@@ -85,6 +99,12 @@ impl Flow {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Handles events that are no mail.

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Read in this order: [`mail`] (what a message says), [`desk`] (what the desk decides), [`store`]
-//! (memory), [`flow`] (the one door), [`imap`], [`smtp`], [`call`] and [`timers`] (the edges), [`config`], [`daemon`], [`cli`].
+//! (memory), [`flow`] (the one door), [`imap`], [`smtp`], [`call`] and [`timers`] (the edges), [`config`], [`daemon`], [`http`],
+//! [`metrics`], [`cli`].
 //!
 //! # Invariants (kept by `tests/tidy.rs`)
 //! - No mail waits in memory: what is not committed is still on the IMAP server.
@@ -30,10 +31,12 @@ pub mod desk;
 pub mod failpoint;
 pub mod flow;
 pub mod health;
+pub mod http;
 pub mod imap;
 pub mod limits;
 pub mod listen;
 pub mod mail;
+pub mod metrics;
 pub mod service;
 pub mod smtp;
 pub mod store;

@@ -317,3 +317,18 @@ fn is_setting(line: &str) -> bool {
     let key: String = line.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
     !key.is_empty() && line.get(key.len()..).is_some_and(|rest| rest.starts_with(" = "))
 }
+
+/// Every number that the README names is one that the page has.
+#[test]
+fn numbers_in_the_readme_are_on_the_page() {
+    let source = text(Path::new("src/metrics.rs"));
+    let readme = text(Path::new("README.md"));
+    let mut names = BTreeSet::new();
+    for rest in readme.split("`yesreply_").skip(1) {
+        let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        let stem = ["_total", "_info"].iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(&name).to_owned();
+        assert!(source.contains(&format!("\"{stem}\"")), "{name} stands in the README, but not on the page");
+        names.insert(stem);
+    }
+    assert!(names.len() > 10, "the README names {} numbers", names.len());
+}

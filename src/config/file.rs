@@ -389,6 +389,8 @@ pub struct File {
     pub dkim: BTreeMap<String, Dkim>,
     /// `[sendmail]`, where it is there.
     pub sendmail: Option<super::sendmail::Sendmail>,
+    /// `[http]`, where it is there.
+    pub http: Option<super::http::Http>,
     /// `[listener.…]`.
     pub listener: BTreeMap<String, super::listen::Listener>,
     /// `[application.…]`.

@@ -11,7 +11,7 @@ use crate::mail::Address;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 96] = [
+const KNOWN: [&str; 98] = [
     "database",
     "url",
     "token",
@@ -69,6 +69,8 @@ const KNOWN: [&str; 96] = [
     "report_to",
     "sendmail",
     "socket",
+    "http",
+    "listen",
     "dkim",
     "domain",
     "selector",

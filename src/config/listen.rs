@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::file::{File, Tls};
 use super::findings::Findings;
+use super::place::Place;
 use super::values::{Secret, Span, from_word};
 use crate::desk::policy;
 use crate::mail::Address;
@@ -161,17 +162,6 @@ pub enum EventValue {
     Complaint,
 }
 
-/// Where a listener listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A TCP address.
-    Tcp(std::net::SocketAddr),
-    /// A unix socket.
-    Unix(PathBuf),
-    /// A socket that systemd opened, by its name.
-    Systemd(String),
-}
-
 /// A listener that can work.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -223,22 +213,10 @@ pub(super) fn doors(file: &File, findings: &mut Findings) -> Vec<Door> {
 
 fn door(name: &str, listener: &Listener, findings: &mut Findings) -> Option<Door> {
     let key = format!("listener.{name}");
-    let place = match listener.address.split_once(':') {
-        Some(("unix", path)) if path.starts_with('/') => Some(Place::Unix(PathBuf::from(path))),
-        Some(("systemd", socket)) if !socket.is_empty() => Some(Place::Systemd(socket.to_owned())),
-        _ => listener.address.replace("localhost:", "127.0.0.1:").parse().ok().map(Place::Tcp),
-    };
-    let Some(place) = place else {
-        findings.fail(
-            &format!("{key}.address"),
-            &format!("\"{}\" is no place to listen at", listener.address),
-            "write it like 127.0.0.1:2525, unix:/run/yesreply/submit.sock or systemd:NAME",
-        );
-        return None;
-    };
+    let place = Place::named(&format!("{key}.address"), &listener.address, "127.0.0.1:2525", findings)?;
     let tls = listener.tls.unwrap_or(Tls::None);
     let identity = listener.certificate.clone().zip(listener.key.clone());
-    let open = matches!(&place, Place::Tcp(address) if !address.ip().is_loopback());
+    let open = place.is_open();
     if tls == Tls::None && open && !listener.insecure {
         findings.fail(
             &format!("{key}.tls"),

@@ -7,7 +7,9 @@
 mod build;
 pub mod file;
 pub mod findings;
+pub mod http;
 pub mod listen;
+pub mod place;
 mod receivers;
 pub mod sendmail;
 pub mod values;
@@ -35,7 +37,7 @@ pub const DEFAULT_PATH: &str = "/etc/yesreply/yesreply.toml";
 const BAD_VALUES_MAX: usize = 50;
 
 /// Sections of later releases: their place is known, their keys are not read yet.
-const LATER: [&str; 2] = ["targets", "http"];
+const LATER: [&str; 1] = ["targets"];
 
 /// A config that can work.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub struct Config {
     pub accounts: BTreeMap<String, Account>,
     /// Where applications hand in mail.
     pub doors: Vec<listen::Door>,
+    /// Where numbers for monitoring are served, if they are.
+    pub page: Option<place::Place>,
     /// How applications are known.
     pub known: Vec<listen::Known>,
     /// How applications are told what customers chose, and what came back.
@@ -121,6 +125,7 @@ impl Config {
         let accounts = build::accounts(&file, &mut findings);
         let policy = build::policy(&file, keys, letters, &mut findings);
         let doors = listen::doors(&file, &mut findings);
+        let page = http::page(&file, &mut findings);
         let known = listen::known(&file, &mut findings);
         let receivers = receivers::receivers(&file, &mut findings);
         let signers = build::signers(&file, &mut findings);
@@ -131,6 +136,7 @@ impl Config {
             policy,
             accounts,
             doors,
+            page,
             known,
             receivers,
             signers,
@@ -183,7 +189,8 @@ fn sections(mut table: BTreeMap<String, Value>, findings: &mut Findings) -> Opti
         letters: optional(&mut table, "letters", findings),
         outbox: optional(&mut table, "outbox", findings),
         retention: optional(&mut table, "retention", findings),
-        sendmail: table.contains_key("sendmail").then(|| optional(&mut table, "sendmail", findings)),
+        sendmail: read_if_there(&mut table, "sendmail", findings),
+        http: read_if_there(&mut table, "http", findings),
         listener: named(&mut table, "listener", findings),
         application: named(&mut table, "application", findings),
         dkim: named(&mut table, "dkim", findings),
@@ -221,7 +228,15 @@ fn optional<T: DeserializeOwned + Default>(
     name: &str,
     findings: &mut Findings,
 ) -> T {
-    table.remove(name).and_then(|value| read(value, name, findings)).unwrap_or_default()
+    read_if_there(table, name, findings).unwrap_or_default()
+}
+
+fn read_if_there<T: DeserializeOwned>(
+    table: &mut BTreeMap<String, Value>,
+    name: &str,
+    findings: &mut Findings,
+) -> Option<T> {
+    table.remove(name).and_then(|value| read(value, name, findings))
 }
 
 fn named<T: DeserializeOwned>(

@@ -38,8 +38,7 @@ impl Deciding<'_> {
         prepared: &Prepared,
     ) -> Result<(Handled, bool), Failure> {
         if self.shelf.is_handled(prepared.id()) {
-            let because = "this event was handled before".to_owned();
-            return Ok((Handled { event: prepared.id().to_owned(), outcome: "repeated".to_owned(), because }, false));
+            return Ok((repeated(prepared), false));
         }
         let event = match &prepared.event {
             Ok(event) => event,
@@ -62,7 +61,14 @@ impl Deciding<'_> {
         };
         self.shelf.decided(&event.id, content, &decision.effects);
         let because = format!("{} ({})", decision.because, decision.rule);
-        let handled = Handled { event: event.id.clone(), outcome: decision.outcome.word().to_owned(), because };
+        let handled = Handled {
+            event: event.id.clone(),
+            kind: kind(&event.what),
+            outcome: decision.outcome.word(),
+            rule: decision.rule,
+            queued: queued(&decision.effects),
+            because,
+        };
         Ok((handled, told.queued))
     }
 
@@ -90,24 +96,10 @@ impl Deciding<'_> {
     }
 
     fn record(&mut self, event: &Event, decision: &Decision, prepared: &Prepared, entry: Option<EntryRef>) {
-        let kind = match &event.what {
-            What::Arrived(_) => "arrived",
-            What::Submitted(_) => "submitted",
-            What::Undeliverable(_) => "undeliverable",
-            What::Staffed(_) => "staffed",
-            What::OldMail { .. } => "old_mail",
-            What::RotateTokens { .. } => "rotate_tokens",
-            What::Welcome { .. } => "welcome",
-            What::Due(due) => due.word(),
-            What::Reopened(_) => "reopened",
-            What::Ordered(_) => "ordered",
-            What::Presence { .. } => "presence",
-            What::Called(_) => "called",
-        };
         let happened = Happened {
             id: &event.id,
             at_ms: event.at_ms,
-            kind,
+            kind: kind(&event.what),
             outcome: decision.outcome.word(),
             rule: decision.rule,
             because: &decision.because,
@@ -120,6 +112,44 @@ impl Deciding<'_> {
         } else {
             events::add_blobs(&mut self.pending, &prepared.blobs);
         }
+    }
+}
+
+/// The word for what happened.
+fn kind(what: &What) -> &'static str {
+    match what {
+        What::Arrived(_) => "arrived",
+        What::Submitted(_) => "submitted",
+        What::Undeliverable(_) => "undeliverable",
+        What::Staffed(_) => "staffed",
+        What::OldMail { .. } => "old_mail",
+        What::RotateTokens { .. } => "rotate_tokens",
+        What::Welcome { .. } => "welcome",
+        What::Due(due) => due.word(),
+        What::Reopened(_) => "reopened",
+        What::Ordered(_) => "ordered",
+        What::Presence { .. } => "presence",
+        What::Called(_) => "called",
+    }
+}
+
+/// What was queued, by purpose.
+fn queued(effects: &[Effect]) -> Vec<&'static str> {
+    let purpose = |effect: &Effect| match effect {
+        Effect::Send(dispatch) => Some(dispatch.purpose.word()),
+        _ => None,
+    };
+    effects.iter().filter_map(purpose).collect()
+}
+
+fn repeated(prepared: &Prepared) -> Handled {
+    Handled {
+        event: prepared.id().to_owned(),
+        kind: prepared.event.as_ref().map_or("arrived", |event| kind(&event.what)),
+        outcome: "repeated",
+        rule: "",
+        queued: Vec::new(),
+        because: "this event was handled before".to_owned(),
     }
 }
 
@@ -172,18 +202,10 @@ pub(super) async fn put_aside(
         old: broken.old,
     };
     quarantine::put(connection, &row, raw).await?;
-    let happened = Happened {
-        id: &broken.id,
-        at_ms: now,
-        kind: "arrived",
-        outcome: "quarantined",
-        rule: "G3",
-        because: &broken.reason,
-        case: None,
-    };
+    let (kind, outcome, rule) = ("arrived", "quarantined", "G3");
+    let happened = Happened { id: &broken.id, at_ms: now, kind, outcome, rule, because: &broken.reason, case: None };
     events::add(pending, &happened);
-    let (event, because) = (broken.id.clone(), broken.reason.clone());
-    Ok(Handled { event, outcome: "quarantined".to_owned(), because })
+    Ok(Handled { event: broken.id.clone(), kind, outcome, rule, queued: Vec::new(), because: broken.reason.clone() })
 }
 
 /// Why an event could not be handled.

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use tokio::sync::oneshot;
 
+use super::Handled;
 use super::prepare::Prepared;
 use super::writer::Writer;
 use crate::clock;
@@ -46,6 +47,10 @@ struct Group {
 struct Done {
     started: Vec<i64>,
     claimed: Vec<Vec<Claimed>>,
+    /// Failures that are events of their cases.
+    failures: Vec<Handled>,
+    /// Rows that were settled; the others had lost their lease.
+    settled: Vec<i64>,
     /// Mails were queued: an agent hears that theirs failed.
     rings: bool,
 }
@@ -106,6 +111,7 @@ impl Writer {
         match &committed {
             Ok(()) => {
                 self.unheld.clear();
+                self.count_steps(&group, &done);
                 if done.rings {
                     self.bell.send_replace(());
                 }
@@ -116,6 +122,13 @@ impl Writer {
             }
         }
         group.tell(committed.map(|()| done));
+    }
+
+    fn count_steps(&self, group: &Group, done: &Done) {
+        self.count(&done.failures);
+        for (ended, _) in group.settles.iter().filter(|(ended, _)| done.settled.contains(&ended.id)) {
+            self.metrics.attempt(ended.settlement.word());
+        }
     }
 
     async fn step_all(&self, group: &Group, done: &mut Done) -> anyhow::Result<()> {
@@ -133,8 +146,9 @@ impl Writer {
             .map(Prepared::bare)
             .collect();
         if !failures.is_empty() {
-            done.rings = self.group(&mut transaction, &failures).await?.1;
+            (done.failures, done.rings) = self.group(&mut transaction, &failures).await?;
         }
+        done.settled = settled;
         let starts: Vec<(i64, i64)> = group.starts.iter().map(|(row, _)| *row).collect();
         done.started =
             outbox::data_started(&mut transaction, &starts, now).await.context("mark that DATA has begun")?;

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::{Event, Keys, View, What, lookups};
 use crate::failpoint;
+use crate::metrics::Metrics;
 use crate::store::pending::Pending;
 use crate::store::shelf::Shelf;
 use crate::store::types::Progress;
@@ -38,6 +39,7 @@ pub(super) struct Writer {
     pub store: Store,
     pub policy: Arc<Policy>,
     pub bell: watch::Sender<()>,
+    pub metrics: Metrics,
     /// Rows, with their attempt, that no sender has in hand though the store may say so: the commit that claimed or began
     /// them has failed, or has not and its answer was lost.
     pub unheld: Vec<(i64, i64)>,
@@ -91,10 +93,21 @@ impl Writer {
         failpoint::hit("batch.before_commit");
         transaction.commit().await.context("commit a batch")?;
         failpoint::hit("batch.after_commit");
+        self.count(&handled);
         if rings {
             self.bell.send_replace(());
         }
         Ok(handled)
+    }
+
+    /// What was committed counts.
+    pub(super) fn count(&self, handled: &[Handled]) {
+        for event in handled {
+            self.metrics.event(event.kind, event.outcome, event.rule);
+            for purpose in &event.queued {
+                self.metrics.queued(purpose);
+            }
+        }
     }
 
     /// A group of events under one savepoint; if one of them makes us fail, each under its own. An error of the

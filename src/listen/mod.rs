@@ -69,8 +69,7 @@ impl Listener {
     ///
     /// # Errors
     /// Which cannot be opened, and why.
-    pub async fn open(config: &Config, flow: &Arc<Flow>) -> anyhow::Result<Vec<Self>> {
-        let mut inherited = Inherited::take();
+    pub async fn open(config: &Config, flow: &Arc<Flow>, inherited: &mut Inherited) -> anyhow::Result<Vec<Self>> {
         let users = config.known.iter().filter_map(|k| k.login.as_ref().map(|(user, pass)| (k, user, pass)));
         let users = users.map(|(known, user, pass)| (user.as_str(), exposed(pass), known.application.as_str()));
         let logins = Logins::new(login_key(&config.policy.keys), users);
@@ -86,7 +85,7 @@ impl Listener {
             // any user of this machine may hand in, and the kernel says who it is; who delivers is believed
             let mode = if door.lmtp { 0o660 } else { 0o666 };
             all.push(Listener {
-                socket: Socket::open(&door.place, mode, &mut inherited).await.with_context(|| key.clone())?,
+                socket: Socket::open(&door.place, mode, inherited).await.with_context(|| key.clone())?,
                 acceptor,
                 logins: logins.clone(),
                 known: config.known.clone(),

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::config::listen::Place;
+use crate::config::place::Place;
 
 /// A socket that waits.
 #[derive(Debug)]

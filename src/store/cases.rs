@@ -129,7 +129,7 @@ impl Store {
     /// The database's.
     pub async fn alarms(&self) -> sqlx::Result<i64> {
         let row = sqlx::query(
-            "SELECT count(*) AS n FROM cases WHERE status IN ('new', 'open') AND EXISTS (
+            "SELECT count(*) AS n FROM cases WHERE status <> 'closed' AND status IN ('new', 'open') AND EXISTS (
                  SELECT 1 FROM case_log WHERE case_log.case_key = cases.case_key AND case_log.kind = 'alarm'
                  AND NOT EXISTS (SELECT 1 FROM entries WHERE entries.case_key = cases.case_key
                                  AND entries.direction = 'outbound' AND entries.at > case_log.at))",

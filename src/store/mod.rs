@@ -11,6 +11,7 @@ pub mod cases;
 pub mod commit;
 pub mod cursors;
 pub mod events;
+pub mod gauges;
 pub mod handling;
 pub mod insert;
 pub mod load;

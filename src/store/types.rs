@@ -155,6 +155,20 @@ pub enum Settlement {
     },
 }
 
+impl Settlement {
+    /// The word for monitoring.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Settlement::Sent { .. } => "sent",
+            Settlement::Retry { .. } => "later",
+            Settlement::Failed { .. } => "failed",
+            Settlement::Uncertain { .. } => "uncertain",
+            Settlement::Returned { .. } => "returned",
+        }
+    }
+}
+
 /// State of one side of an account, for `mailbox list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountState {

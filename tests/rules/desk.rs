@@ -175,7 +175,7 @@ impl Desk {
     /// An operator orders something; the outcome.
     pub async fn ordered(&self, what: What) -> String {
         let event = Event { id: format!("cli/{}", unique()), at_ms: yesreply::clock::now_ms(), what };
-        self.flow.handle(vec![event]).await.expect("an order").remove(0).outcome
+        self.flow.handle(vec![event]).await.expect("an order").remove(0).outcome.to_owned()
     }
 
     pub async fn welcomes(&self, agent: &str) -> String {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use yesreply::config::Config;
 use yesreply::flow::Flow;
 use yesreply::listen::Listener;
+use yesreply::listen::socket::Inherited;
 use yesreply::store::Store;
 
 /// A listener of its own desk.
@@ -43,7 +44,7 @@ impl Door {
         let store = Store::open(&config.file.database.url).await.expect("a store");
         let flow = Flow::start(store, Arc::new(config.policy.clone()));
         let (stop, stopped) = watch::channel(false);
-        for listener in Listener::open(&config, &flow).await.expect("a listener") {
+        for listener in Listener::open(&config, &flow, &mut Inherited::take()).await.expect("a listener") {
             tokio::spawn(Arc::new(listener).run(stopped.clone()));
         }
         Door { flow, port, _stop: stop, _folder: folder }

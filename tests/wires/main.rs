@@ -11,6 +11,7 @@
 #[cfg(feature = "failpoints")]
 #[path = "../bite/mod.rs"]
 mod bite;
+mod http;
 mod imap;
 mod listen;
 mod smtp;
