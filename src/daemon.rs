@@ -117,6 +117,10 @@ fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
         let (stopped, flow, beat) = (stopped.clone(), flow.clone(), health.beat("timers"));
         move || until(stopped.clone(), timers::run(flow.clone(), beat.clone()))
     }));
+    loops.spawn(kept_up(flow, stopped.clone(), "keeping", String::new(), {
+        let (stopped, flow, beat) = (stopped.clone(), flow.clone(), health.beat("keeping"));
+        move || until(stopped.clone(), timers::keep(flow.clone(), beat.clone()))
+    }));
     calls(config, flow, health, stopped, loops);
     let staff = flow.clone();
     loops.spawn(until(stopped.clone(), async move {

@@ -22,10 +22,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock;
 use crate::desk::policy::Policy;
 use crate::desk::token::CaseKey;
-use crate::desk::{Event, What};
+use crate::desk::{Event, What, keeping};
 use crate::mail::text::without_local_parts;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::store::keeping::EXPIRED_MAX;
 use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
 
 use prepare::Prepared;
@@ -300,6 +301,21 @@ impl Flow {
             self.handle(vec![Event { id, at_ms: clock::now_ms(), what }]).await?;
         }
         Ok(())
+    }
+
+    /// Forgets notifications that were kept for long enough, some at a time; returns how many that were (R80).
+    ///
+    /// # Errors
+    /// The store's; then none was forgotten.
+    pub async fn expire(&self, now_ms: i64) -> anyhow::Result<usize> {
+        let before_ms = keeping::kept_since_ms(&self.policy, now_ms);
+        let old = self.store.old_notifications(before_ms, EXPIRED_MAX).await?;
+        let (Some((first, _)), count) = (old.first(), old.len()) else {
+            return Ok(0);
+        };
+        let id = format!("expired/{}/{now_ms}", first.0);
+        self.handle(vec![Event { id, at_ms: now_ms, what: What::Expired(old) }]).await?;
+        Ok(count)
     }
 
     /// Does what is due by now; returns how much that was.

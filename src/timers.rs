@@ -17,6 +17,29 @@ const ROWS_MAX: i64 = 50;
 /// The longest single step: a locked database.
 const STEP: Duration = Duration::from_secs(300);
 
+/// How often is looked for what is kept no longer.
+const KEEPING: Duration = Duration::from_secs(3_600);
+
+/// Forgets what was kept for long enough, in small batches with time for others between them, for ever. May be dropped at
+/// any point.
+pub async fn keep(flow: Arc<Flow>, beat: Beat) {
+    loop {
+        beat.within(KEEPING + STEP);
+        let next = match flow.expire(clock::now_ms()).await {
+            Ok(0) => KEEPING,
+            Ok(_) => LOOK,
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "what is kept no longer could not be deleted; it is tried again"
+                );
+                KEEPING
+            }
+        };
+        tokio::time::sleep(next).await;
+    }
+}
+
 /// Turns what is due into events, for ever. May be dropped at any point.
 pub async fn run(flow: Arc<Flow>, beat: Beat) {
     loop {

@@ -20,6 +20,8 @@ use crate::mail::language::LANGUAGES;
 
 /// R34.
 const SPAM_MS_MIN: i64 = 30 * 86_400_000;
+/// Notifications are kept for at least so long (R71).
+const NOTIFICATIONS_MS_MIN: i64 = 24 * 3_600_000;
 
 pub(super) fn token_keys(file: &File, findings: &mut Findings) -> TokenKeys {
     let secrets: Vec<&Secret> = file.token.keys.iter().flatten().chain(file.token.key.iter()).collect();
@@ -235,6 +237,7 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
         hold_ms: file.desk.hold.ms(),
         collision: file.desk.collision,
         spam_ms: spam_ms(file, findings),
+        notifications_ms: notifications_ms(file, findings),
         #[cfg(feature = "failpoints")]
         guard_is_open: crate::failpoint::fault("open_guard"),
     }
@@ -254,6 +257,18 @@ fn spam_ms(file: &File, findings: &mut Findings) -> i64 {
         findings.fail("retention.spam", "spam is kept for 30 days at least (R34)", "write \"30d\" or more");
     }
     kept.max(SPAM_MS_MIN)
+}
+
+fn notifications_ms(file: &File, findings: &mut Findings) -> i64 {
+    let kept = file.retention.notifications.ms();
+    if kept < NOTIFICATIONS_MS_MIN {
+        findings.fail(
+            "retention.notifications",
+            "a notification is kept for a day at least: as long as the same mail counts as a repeat (R71)",
+            "write \"180d\"",
+        );
+    }
+    kept.max(NOTIFICATIONS_MS_MIN)
 }
 
 fn limits(file: &File) -> Limits {

@@ -353,7 +353,7 @@ pub enum OnUncertain {
     Hold,
 }
 
-/// `[retention]` (R80); kept and checked, applied by a later release.
+/// `[retention]` (R80); `raw` and `case` are checked, and applied by a later release.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Retention {

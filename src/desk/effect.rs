@@ -172,4 +172,11 @@ pub enum Effect {
     Named(String, i64),
     /// A case, its words and its mails are deleted; that they came stays known.
     Forget(CaseKey),
+    /// Notifications go, as far as they are older (R80).
+    ForgetNotifications {
+        /// The cases that replies to them would open.
+        cases: Vec<CaseKey>,
+        /// They were taken before this time, milliseconds.
+        before_ms: i64,
+    },
 }

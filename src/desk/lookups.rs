@@ -64,7 +64,7 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.away = true;
             keys.work = Some(agent.clone());
         }
-        What::OldMail { .. } | What::Welcome { .. } => {}
+        What::OldMail { .. } | What::Welcome { .. } | What::Expired(_) => {}
     }
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
     if matches!(event.what, What::Arrived(_)) {

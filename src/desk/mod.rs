@@ -24,6 +24,7 @@ pub mod effect;
 pub mod forward;
 pub mod guard;
 pub mod held;
+pub mod keeping;
 pub mod letters;
 pub mod lookups;
 pub mod loops;
@@ -119,6 +120,8 @@ pub enum What {
     },
     /// What an application was to be told has ended.
     Called(Box<Called>),
+    /// Notifications that may be kept no longer, with the time each was taken, milliseconds (R80).
+    Expired(Vec<(CaseKey, i64)>),
     /// Old mail was taken in at the first start: one summary to the agents (R91).
     OldMail {
         /// Mailbox short name.
@@ -240,6 +243,7 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Undeliverable(failure) => trouble::gave_up(event, failure, view, policy),
         What::Staffed(case) => customer::staffed(event, *case, view, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
+        What::Expired(old) => keeping::expired(event, old, policy),
         What::RotateTokens { reference } => operator::rotate_tokens(event, *reference, view, policy),
         What::Welcome { agent } => door::welcome(event, agent, policy),
         What::Ordered(order) => operator::ordered(event, order, view, policy),

@@ -47,6 +47,8 @@ pub struct Policy {
     pub collision: Collision,
     /// `[retention] spam`, milliseconds.
     pub spam_ms: i64,
+    /// `[retention] notifications`, milliseconds.
+    pub notifications_ms: i64,
     /// A mistake that a test builds in: the leak guard lets everything pass.
     #[cfg(feature = "failpoints")]
     pub guard_is_open: bool,

@@ -109,8 +109,9 @@ impl Deciding<'_> {
         if let What::Arrived(arrival) = &event.what {
             let content = (prepared.raw(), prepared.blobs.as_slice());
             events::add_mail(&mut self.pending, &happened, arrival, decision, content, entry);
-        } else {
-            events::add_blobs(&mut self.pending, &prepared.blobs);
+        }
+        if let Some(body) = &prepared.body {
+            self.pending.body(body, event.at_ms);
         }
     }
 }
@@ -123,6 +124,7 @@ fn kind(what: &What) -> &'static str {
         What::Undeliverable(_) => "undeliverable",
         What::Staffed(_) => "staffed",
         What::OldMail { .. } => "old_mail",
+        What::Expired(_) => "expired",
         What::RotateTokens { .. } => "rotate_tokens",
         What::Welcome { .. } => "welcome",
         What::Due(due) => due.word(),

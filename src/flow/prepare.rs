@@ -22,6 +22,7 @@ use crate::mail::reply::{Known, Reading, read_agent, read_customer};
 use crate::mail::verdict::Opinion;
 use crate::mail::{Attachment, Incoming, forward, html, read};
 use crate::store::Store;
+use crate::store::bodies::Body;
 use crate::store::load::{KnownTexts, known_texts};
 use crate::store::pending::Blob;
 use crate::store::quarantine::Quarantined;
@@ -57,6 +58,8 @@ pub struct Prepared {
     pub raw: Option<Arc<Vec<u8>>>,
     /// Attachments to store once.
     pub blobs: Vec<Blob>,
+    /// The body of a notification.
+    pub body: Option<Body>,
 }
 
 /// A mail that made us fail.
@@ -76,7 +79,7 @@ impl Prepared {
     /// An event that is no mail.
     #[must_use]
     pub fn bare(event: Event) -> Self {
-        Prepared { event: Ok(event), raw: None, blobs: Vec::new() }
+        Prepared { event: Ok(event), raw: None, blobs: Vec::new(), body: None }
     }
 
     /// Its event's id.
@@ -307,11 +310,13 @@ fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background,
             event: Ok(Event { id: piece.id, at_ms: piece.at_ms, what: What::Arrived(Box::new(arrival)) }),
             raw: Some(Arc::new(piece.raw)),
             blobs,
+            body: None,
         },
         Err(reason) => Prepared {
             event: Err(Broken { id: piece.id, mailbox: piece.mailbox, old: piece.old, reason }),
             raw: Some(Arc::new(piece.raw)),
             blobs: Vec::new(),
+            body: None,
         },
     }
 }

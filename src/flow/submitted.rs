@@ -16,6 +16,7 @@ use crate::desk::submission::{self, Submission};
 use crate::desk::{Event, What};
 use crate::mail::edit::{Header, split};
 use crate::mail::{Address, Incoming, phrases, read, rewrite};
+use crate::store::bodies::Body;
 use crate::store::quarantine::Quarantined;
 
 use super::prepare::{self, Prepared};
@@ -73,15 +74,16 @@ struct Shared<'a> {
     application: &'a Application,
     transaction: String,
     is_new: bool,
-    body: (String, Arc<Vec<u8>>),
+    body: Vec<u8>,
+    stored: Body,
     body_changed: bool,
     phrases: usize,
     actions: Vec<Action>,
 }
 
 /// What leaves below the header.
-struct Body {
-    blob: (String, Arc<Vec<u8>>),
+struct Below {
+    stored: Body,
     changed: bool,
     lines: String,
 }
@@ -170,7 +172,8 @@ impl Flow {
             application,
             transaction: submission::transaction_id(&application.name, &named, &opened.digest),
             is_new: id.is_none(),
-            body: blob(body),
+            stored: stored(body.clone()),
+            body,
             body_changed,
             phrases: found,
             actions,
@@ -178,8 +181,8 @@ impl Flow {
     }
 
     /// The body for this recipient: below its words those that they can answer with, where they have an address for it.
-    fn body(&self, opened: &Opened, shared: &Shared<'_>, id: &str, recipient: &Address) -> Body {
-        let unchanged = || Body { blob: shared.body.clone(), changed: shared.body_changed, lines: String::new() };
+    fn below(&self, opened: &Opened, shared: &Shared<'_>, id: &str, recipient: &Address) -> Below {
+        let unchanged = || Below { stored: shared.stored.clone(), changed: shared.body_changed, lines: String::new() };
         let policy = self.policy();
         let mailbox: Option<&Mailbox> = submission::mailbox(policy, shared.application, &opened.header);
         let Some(mailbox) = mailbox.filter(|_| !shared.actions.is_empty()) else {
@@ -195,9 +198,9 @@ impl Flow {
         let language = language(opened, Some(mailbox));
         let lines = actions::lines(&policy.letters, language, &shared.actions, &opened.mail.subject, link);
         let (header, _) = split(&opened.raw);
-        let mail = [header, shared.body.1.as_slice()].concat();
+        let mail = [header, shared.body.as_slice()].concat();
         match rewrite::below(&mail, &lines.text, &lines.html) {
-            Some(body) => Body { blob: blob(body), changed: true, lines: lines.text },
+            Some(body) => Below { stored: stored(body), changed: true, lines: lines.text },
             None => unchanged(),
         }
     }
@@ -226,7 +229,7 @@ impl Flow {
         recipient: &Address,
     ) -> anyhow::Result<Prepared> {
         let id = self.event_id(&shared.transaction, recipient, shared.is_new).await?;
-        let body = self.body(opened, shared, &id, recipient);
+        let below = self.below(opened, shared, &id, recipient);
         let submission = Submission {
             application: shared.application.name.clone(),
             reverse_path: opened.handed.reverse_path.clone(),
@@ -234,17 +237,18 @@ impl Flow {
             header: opened.header.clone(),
             mail: opened.mail.clone(),
             digest: opened.digest,
-            body: body.blob.0.clone(),
-            body_changed: body.changed,
+            body: below.stored.id.clone(),
+            body_changed: below.changed,
             transaction: shared.transaction.clone(),
             protocol: opened.handed.protocol.clone(),
             phrases: shared.phrases,
-            lines: body.lines,
+            lines: below.lines,
         };
         Ok(Prepared {
             event: Ok(Event { id, at_ms: clock::now_ms(), what: What::Submitted(Box::new(submission)) }),
             raw: Some(opened.raw.clone()),
-            blobs: vec![body.blob],
+            blobs: Vec::new(),
+            body: Some(below.stored),
         })
     }
 
@@ -294,9 +298,9 @@ impl Flow {
     }
 }
 
-/// Octets that are stored once, by their hash.
-fn blob(octets: Vec<u8>) -> (String, Arc<Vec<u8>>) {
-    (data_encoding::HEXLOWER.encode(&submission::digest(&octets)), Arc::new(octets))
+/// A body as it is stored once, by its hash.
+fn stored(octets: Vec<u8>) -> Body {
+    Body::of(&submission::digest(&octets), octets)
 }
 
 fn owns(flow: &Flow, mailbox: &Mailbox, recipient: &Address) -> bool {

@@ -257,7 +257,11 @@ impl Store {
     /// The database's.
     pub async fn sums(&self) -> sqlx::Result<(i64, Vec<Sum>)> {
         let found = sqlx::query(
-            "SELECT '' AS outcome, '' AS rule, (SELECT count(*) FROM mails) + (SELECT count(*) FROM notifications) + (SELECT count(*) FROM quarantine) AS n
+            "SELECT '' AS outcome, '' AS rule, (SELECT count(*) FROM mails) + (SELECT count(*) FROM notifications)
+                 + (SELECT count(*) FROM quarantine) + (SELECT value FROM counters WHERE name = 'notifications_forgotten') AS n
+             UNION ALL
+             SELECT 'deleted' AS outcome, 'R80' AS rule, value AS n FROM counters
+             WHERE name = 'notifications_forgotten' AND value > 0
              UNION ALL
              SELECT outcome, rule, count(*) AS n FROM events WHERE kind IN ('arrived', 'submitted')
              GROUP BY outcome, rule ORDER BY outcome, rule",

@@ -11,6 +11,7 @@ use crate::mail::render::{Draft, render};
 use super::agenda;
 use super::calls;
 use super::handling;
+use super::keeping;
 use super::notifications;
 use super::pending::{EntryRef, Pending};
 use super::people;
@@ -104,6 +105,9 @@ pub async fn commit(
             Effect::Forget(case) => {
                 commit.pending.flush(commit.connection).await?;
                 agenda::forget(commit.connection, *case).await?;
+            }
+            Effect::ForgetNotifications { cases, before_ms } => {
+                keeping::forget_notifications(commit.connection, cases, *before_ms).await?;
             }
         }
     }

@@ -91,8 +91,3 @@ pub fn add_mail(
     pending.mail(row, entry);
     pending.blobs(blobs);
 }
-
-/// Keeps what a notification's recipients share.
-pub fn add_blobs(pending: &mut Pending, blobs: &[(String, Arc<Vec<u8>>)]) {
-    pending.blobs(blobs);
-}

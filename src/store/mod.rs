@@ -5,6 +5,7 @@
 //! Never     commits by itself inside `load` and `commit`: the transaction is the caller's (flow).
 
 pub mod agenda;
+pub mod bodies;
 pub mod budgets;
 pub mod calls;
 pub mod cases;
@@ -14,6 +15,7 @@ pub mod events;
 pub mod gauges;
 pub mod handling;
 pub mod insert;
+pub mod keeping;
 pub mod load;
 pub mod notifications;
 pub mod outbox;

@@ -80,8 +80,8 @@ pub async fn add(
     sqlx::query(
         "INSERT INTO notifications (case_key, at, application, mailbox, recipient, recipient_name, sender, sender_name,
                                     subject, message_id, message_hash, digest, text, context, owner, subject_tag,
-                                    phrases, header, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+                                    phrases, header, body, event_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
     )
     .bind(notification.case.to_i64())
     .bind(notification.at_ms)
@@ -102,6 +102,7 @@ pub async fn add(
     .bind(i64::try_from(notification.phrases).unwrap_or(i64::MAX))
     .bind(notification.header.clone())
     .bind(notification.body.clone())
+    .bind(event_id.to_owned())
     .execute(&mut *connection)
     .await?;
     match departure {

@@ -9,6 +9,7 @@ use crate::desk::Purpose;
 use crate::mail::render::{encode_blob, splice};
 
 use super::Store;
+use super::bodies;
 use super::insert::{chunks, repeated};
 use super::load::placeholders;
 use super::rows;
@@ -118,7 +119,10 @@ async fn sizes(connection: &mut AnyConnection, ids: BTreeSet<String>) -> sqlx::R
     let mut sizes = BTreeMap::new();
     for chunk in chunks(ids.into_iter().collect()) {
         let list = placeholders(0, chunk.len());
-        let sql = format!("SELECT id, CAST(length(content) AS BIGINT) AS size FROM blobs WHERE id IN ({list})");
+        let sql = format!(
+            "SELECT id, CAST(length(content) AS BIGINT) AS size FROM blobs WHERE id IN ({list})
+             UNION ALL SELECT id, CAST(COALESCE(size, length(content)) AS BIGINT) AS size FROM bodies WHERE id IN ({list})"
+        );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for id in chunk {
             query = query.bind(id);
@@ -146,7 +150,7 @@ fn claimed_row(row: &AnyRow, stored: Option<i64>) -> sqlx::Result<Claimed> {
     })
 }
 
-/// An attachment, encoded; `mail:ENTRY` is the whole mail of an entry (R92).
+/// An attachment, encoded; `mail:ENTRY` is the whole mail of an entry (R92), `body:HASH` the body of a notification.
 async fn blob(connection: &mut AnyConnection, id: &str) -> sqlx::Result<Vec<u8>> {
     if let Some(entry) = id.strip_prefix("mail:") {
         let entry: i64 = entry.parse().map_err(|e| rows::bad("splices", e))?;
@@ -155,6 +159,9 @@ async fn blob(connection: &mut AnyConnection, id: &str) -> sqlx::Result<Vec<u8>>
             .fetch_one(&mut *connection)
             .await?;
         return Ok(encode_blob(&rows::bytes(&row, "raw")?));
+    }
+    if id.starts_with(bodies::PREFIX) {
+        return bodies::load(connection, id).await;
     }
     let row =
         sqlx::query("SELECT content FROM blobs WHERE id = $1").bind(id.to_owned()).fetch_one(&mut *connection).await?;

@@ -14,6 +14,7 @@ use crate::desk::{Dispatch, LogLine, Side};
 use crate::mail::render::Rendered;
 use crate::mail::{MessageId, NameAddr};
 
+use super::bodies::{self, Body};
 use super::insert::{Insert, Row, Value};
 use super::{rows, search};
 
@@ -110,6 +111,7 @@ pub struct Pending {
     known_ids: Vec<(Row, Option<EntryRef>)>,
     case_log: Vec<Row>,
     blobs: BTreeMap<String, Arc<Vec<u8>>>,
+    bodies: BTreeMap<String, (Body, i64)>,
     outbox: Vec<(Row, Option<EntryRef>)>,
     events: Vec<Row>,
     mails: Vec<(Row, Option<EntryRef>)>,
@@ -273,6 +275,13 @@ impl Pending {
         }
     }
 
+    /// The body of a notification that was taken at this time.
+    pub fn body(&mut self, body: &Body, used_ms: i64) {
+        self.size_bytes = self.size_bytes.saturating_add(body.content.len());
+        let kept = self.bodies.entry(body.id.clone()).or_insert_with(|| (body.clone(), used_ms));
+        kept.1 = kept.1.max(used_ms);
+    }
+
     /// The id of an entry that is written.
     pub(super) fn id(&self, entry: EntryRef) -> Option<i64> {
         match entry {
@@ -305,6 +314,7 @@ impl Pending {
         CASE_LOG.rows(connection, std::mem::take(&mut self.case_log)).await?;
         let blobs = std::mem::take(&mut self.blobs).into_iter();
         BLOBS.rows(connection, blobs.map(|(id, c)| vec![Value::Text(id), Value::Bytes(c)]).collect()).await?;
+        bodies::add(connection, std::mem::take(&mut self.bodies).into_values().collect()).await?;
         let outbox = std::mem::take(&mut self.outbox);
         OUTBOX.rows(connection, outbox.into_iter().map(|(row, e)| self.with_entry(row, 3, e)).collect()).await?;
         EVENTS.rows(connection, std::mem::take(&mut self.events)).await?;

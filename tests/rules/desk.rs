@@ -111,11 +111,10 @@ impl Desk {
         transaction.commit().await.expect("commit");
     }
 
-    /// The retention of notifications is over.
-    pub async fn forgets_notifications(&self) {
-        let mut transaction = self.flow.store().begin().await.expect("begin");
-        sqlx::query("DELETE FROM notifications").execute(&mut *transaction).await.expect("delete");
-        transaction.commit().await.expect("commit");
+    /// What is kept no longer so many days from now goes: how many notifications are that?
+    pub async fn days_later(&self, days: i64) -> usize {
+        let at_ms = yesreply::clock::now_ms() + days * 24 * 3_600_000;
+        self.flow.expire(at_ms).await.expect("what is kept no longer")
     }
 
     /// Closed cases were closed so long ago.

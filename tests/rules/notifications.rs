@@ -234,15 +234,56 @@ async fn r72_somebody_elses_reply_opens_their_own_case() {
 }
 
 #[tokio::test]
-async fn r72_a_forgotten_notification_still_opens_a_case() {
+async fn r72_r80_a_forgotten_notification_still_opens_a_case() {
     let mut desk = Desk::with(SHOP).await;
     let sent = desk.hands(&["jane@customer.example"], ORDER).await;
     let letter = one_to(&sent, "jane@customer.example").clone();
-    desk.forgets_notifications().await;
+    assert_eq!(desk.days_later(200).await, 1);
     desk.gets(JANE, &letter.reply("Where is it?")).await;
     desk.gets(JANE, &letter.reply("Hello?")).await;
     let cases = desk.cases().await;
     assert_eq!((cases.len(), cases[0].listed.case.customer.address.to_string().as_str()), (1, "jane@customer.example"));
+}
+
+#[tokio::test]
+async fn r80_notifications_go_after_their_time_and_the_sums_add_up() {
+    let mut desk = Desk::with(&format!("{SHOP}[retention]\nnotifications = \"10d\"\n")).await;
+    let long = ORDER.replace("Your order left our house.", &"Your order left our house.\r\n".repeat(100));
+    let sent = desk.hands(&["jane@customer.example", "max@customer.example"], &long).await;
+    desk.hands(&["zoe@customer.example"], &ORDER.replace("order.4711@", "order.4712@")).await;
+    desk.gets(JANE, &one_to(&sent, "jane@customer.example").reply("Where is it?")).await;
+    desk.sends().await;
+    // one that has not left yet waits for its end
+    desk.flow
+        .handed_in(handed(&["late@customer.example"], &long.replace("order.4711@", "order.4713@")))
+        .await
+        .expect("taken");
+    assert_eq!(desk.days_later(9).await, 0, "kept for ten days");
+    let rows = async |sql: &'static str| {
+        let row = sqlx::query(sql).fetch_one(desk.flow.store().reader()).await.expect("a count");
+        yesreply::store::rows::number(&row, "n").expect("a number")
+    };
+    let packed = "SELECT count(*) AS n FROM bodies WHERE size > 10 * length(content)";
+    assert_eq!(rows(packed).await, 1, "stored once, packed");
+    assert_eq!(desk.days_later(11).await, 3);
+    assert_eq!(desk.days_later(11).await, 0, "they are gone");
+    assert_eq!(rows("SELECT count(*) AS n FROM notifications").await, 1);
+    assert_eq!(rows("SELECT count(*) AS n FROM bodies").await, 1, "the one that is still to leave");
+    assert_eq!(
+        rows("SELECT count(*) AS n FROM outbox WHERE purpose = 'notification' AND entry_id IS NOT NULL").await,
+        1
+    );
+    let (stored, sums) = desk.flow.store().sums().await.expect("the sums");
+    assert_eq!(stored, sums.iter().map(|sum| sum.count).sum::<i64>());
+    let deleted: Vec<i64> =
+        sums.iter().filter(|s| s.outcome == "deleted" && s.rule == "R80").map(|s| s.count).collect();
+    assert_eq!(deleted, [3]);
+    let late = desk.sends().await;
+    assert!(one_to(&late, "late@customer.example").text().contains("Your order left our house."));
+    let case = desk.case().await;
+    assert!(case.entries[0].1.body.contains("Your order left our house."), "the case keeps what it began with");
+    desk.gets(JANE, &one_to(&sent, "jane@customer.example").reply("Hello?")).await;
+    assert_eq!(desk.case().await.entries.last().expect("an entry").1.text, "Hello?");
 }
 
 #[tokio::test]
