@@ -6,7 +6,7 @@ use crate::desk::{Decision, Event, ROUNDS_MAX, Step, View, What, decide};
 use crate::mail::Incoming;
 use crate::mail::forward::{self, Forward};
 use crate::mail::read::read;
-use crate::mail::references::is_forward;
+use crate::mail::references::shows_another;
 use crate::mail::reply::{Known, Reading, read_customer};
 use crate::store::Store;
 use crate::store::load::load;
@@ -32,7 +32,7 @@ pub struct Explained {
 #[must_use]
 pub fn reading(raw: &[u8]) -> Explained {
     let mail = read(raw);
-    let known = Known { forwarded: is_forward(&mail.subject), ..Known::default() };
+    let known = Known { forwarded: shows_another(&mail), ..Known::default() };
     let reading = read_customer(&mail.text, mail.html.as_deref(), &known);
     Explained { forward: forward::read(&mail), mail, reading, decision: None }
 }

@@ -16,7 +16,7 @@ use crate::desk::routing::agent_by_address;
 use crate::desk::token::{CaseKey, Class, Found, Token};
 use crate::desk::{Arrival, Event, What};
 use crate::failpoint;
-use crate::mail::references::{ancestors, is_forward, without_external};
+use crate::mail::references::{ancestors, shows_another, without_external};
 use crate::mail::render::{Part, encode_blob};
 use crate::mail::reply::{Known, Reading, read_agent, read_customer};
 use crate::mail::verdict::Opinion;
@@ -335,7 +335,7 @@ fn arrival(
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
     let banners: Vec<&str> = habits.banners.iter().map(String::as_str).collect();
-    let known = Known { ours: &internal, shared: &shared, banners: &banners, forwarded: is_forward(&mail.subject) };
+    let known = Known { ours: &internal, shared: &shared, banners: &banners, forwarded: shows_another(&mail) };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
     let agent_reading: Reading = if failpoint::fault("uncut") {
         // the guard alone must stop what quotes carry

@@ -3,7 +3,7 @@
 //! Decides   which ids a mail answers, nearest first; what of a subject is prefix.
 //! Follows   RFC 5322 section 3.6.4, RFC 5256 section 2.1 (base subject), localised prefixes of real clients.
 
-use super::{Incoming, MessageId};
+use super::{Incoming, MessageId, Nature};
 
 /// Words before a colon that mean "answer", lower case.
 const REPLY: [&str; 27] = [
@@ -121,6 +121,17 @@ pub fn is_answer(subject: &str) -> bool {
     without_prefix(subject, &REPLY).is_some() && forwarded(subject).is_none()
 }
 
+/// Is what stands below the words of this mail meant to be read: does it forward another mail, or, with a subject of its
+/// own and no mail that it answers, hold one that its author put there?
+#[must_use]
+pub fn shows_another(mail: &Incoming) -> bool {
+    let answers = !mail.in_reply_to.is_empty()
+        || !mail.references.is_empty()
+        || without_prefix(mail.subject.trim(), &REPLY).is_some();
+    let person = matches!(mail.nature, Nature::Personal | Nature::List);
+    is_forward(&mail.subject) || (person && !mail.subject.is_empty() && !answers)
+}
+
 /// Does it begin with one that means either, by the language?
 #[must_use]
 pub fn is_answer_or_forward(subject: &str) -> bool {
@@ -228,6 +239,23 @@ mod tests {
             assert_eq!(without_external(subject, &external), kept, "{subject}");
         }
         assert_eq!(without_external("ä", &["abc".to_owned()]), "ä");
+    }
+
+    #[test]
+    fn what_a_mail_shows_that_answers_none() {
+        for (head, shows) in [
+            ("Subject: Fwd: Order", true),
+            ("Subject: My order", true),
+            ("Subject: AW: My order", false),
+            ("Subject: My order\r\nIn-Reply-To: <x@shop.example>", false),
+            ("Subject: My order\r\nReferences: <x@shop.example>", false),
+            ("Subject: WG: My order\r\nReferences: <x@shop.example>", true),
+            ("Subject: My order\r\nAuto-Submitted: auto-replied", false),
+            ("To: support@shop.example", false),
+        ] {
+            let mail = format!("From: jane@mail.example\r\n{head}\r\n\r\nHello\r\n");
+            assert_eq!(shows_another(&super::super::read::read(mail.as_bytes())), shows, "{head}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Never     trusts names of HTML elements; where an agent's words and ours cannot be told apart it says so
 //!           ([`Reading::doubtful`]); where a customer's are in doubt it keeps them.
 
+mod attributions;
 mod banner;
 pub(super) mod frames;
 pub mod known;
@@ -18,7 +19,7 @@ use super::links;
 use crate::limits::REPLY_CHARS_MAX;
 
 use known::Shingles;
-use lines::{Class, Line, classify, mark_initials};
+use lines::{Class, Line, classify, mark_unusual};
 
 /// The marker of our relays: nothing below it is sent. It does not begin with `-- ` (R43).
 pub const MARKER: &str = "=== yesreply: below this line nothing is sent to the customer ===";
@@ -58,7 +59,7 @@ pub struct Known<'a> {
     pub shared: &'a [&'a str],
     /// What a provider writes into mail from outside, `[intake] banner` (R44).
     pub banners: &'a [&'a str],
-    /// The subject says that the mail forwards another: a customer's is kept with what it forwards.
+    /// What stands below the words is meant to be read ([`super::references::shows_another`]): a customer's is kept.
     pub forwarded: bool,
 }
 
@@ -176,8 +177,8 @@ pub(super) fn classes_of(lines: &[Line]) -> Vec<Class> {
 
 /// The reading, and which lines of the body it keeps (`None` where a line was split: the HTML is made anew).
 fn chosen(lines: &[Line], reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
-    let mut split = frames::split_glued_attributions(lines);
-    mark_initials(&mut split);
+    let mut split = attributions::split_glued_attributions(lines);
+    mark_unusual(&mut split);
     let (banners, cut) = banner::take(&mut split, reader.banners);
     let whole = split.len() == lines.len() && !cut;
     let mut classes = classify(&split, reader);
@@ -339,3 +340,7 @@ mod client_tests;
 #[cfg(test)]
 #[path = "reply/work_tests.rs"]
 mod work_tests;
+
+#[cfg(test)]
+#[path = "reply/lost_tests.rs"]
+mod lost_tests;

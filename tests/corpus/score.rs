@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use yesreply::mail::read::read;
-use yesreply::mail::references::is_forward;
+use yesreply::mail::references::shows_another;
 use yesreply::mail::reply::{Known, Reading, read_customer};
 use yesreply::mail::report::{Action, Report};
 use yesreply::mail::{Incoming, Nature, html, text as choke};
@@ -130,12 +130,13 @@ fn read_file(source: &Path, file: &str) -> (Incoming, Reading) {
     let raw = std::fs::read(&path).expect("a message");
     let words = choke::body(&String::from_utf8_lossy(&raw));
     let mut mail = read(&raw);
+    let mut forwarded = shows_another(&mail);
     match path.extension().and_then(|e| e.to_str()) {
-        Some("txt") => (mail.text, mail.html) = (words, None),
-        Some("html") => (mail.text, mail.html) = (html::to_text(&words), Some(words)),
+        Some("txt") => (mail.text, mail.html, forwarded) = (words, None, false),
+        Some("html") => (mail.text, mail.html, forwarded) = (html::to_text(&words), Some(words), false),
         _ => {}
     }
-    let known = Known { forwarded: is_forward(&mail.subject), ..Known::default() };
+    let known = Known { forwarded, ..Known::default() };
     let reading = read_customer(&mail.text, mail.html.as_deref(), &known);
     (mail, reading)
 }

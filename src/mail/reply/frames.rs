@@ -1,21 +1,20 @@
-//! What stands between the author's words and a quote: attributions, header blocks, separators, markers.
+//! What stands between the author's words and a quote: attributions, header blocks, separators, titles, markers.
 //!
 //! Decides   which lines are such a frame, and where a quote without marks begins.
 //! Follows   the habits of real clients in many languages; RFC 3676 section 4 for marks.
 //! Never     takes a line for an attribution by one word alone: it needs a date or an address too, or a quote below.
 
+use super::attributions::{ATTRIBUTION_CHARS_MAX, attribution};
 use super::lines::{Class, Line, first_text, set};
-use super::vocabulary::{
-    ABOVE, FORWARDED, FROM_LABELS, OPENERS, ORIGINAL, OTHER_LABELS, SENT_LABELS, SUBJECT_LABELS, WROTE,
-};
+use super::vocabulary::{ABOVE, EARLIER, FORWARDED, FROM_LABELS, ORIGINAL, OTHER_LABELS, SENT_LABELS, SUBJECT_LABELS};
 use super::{Reader, is_marker, names_us};
 
-/// Lines of one attribution at most.
-const ATTRIBUTION_LINES_MAX: usize = 6;
-/// Characters of one attribution at most.
-const ATTRIBUTION_CHARS_MAX: usize = 400;
 /// Octets of a label at most.
 const LABEL_BYTES_MAX: usize = 60;
+/// Octets of a note of what was left out, at most.
+const OMISSION_BYTES_MAX: usize = 40;
+/// Characters of a ruler at least.
+const RULER_CHARS_MIN: usize = 3;
 /// Lines of a header block at most.
 const BLOCK_LINES_MAX: usize = 12;
 
@@ -28,15 +27,6 @@ pub struct Below {
     pub firm: bool,
     /// What follows it is quoted with marks.
     pub marked: bool,
-}
-
-/// How sure an attribution is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sure {
-    /// By itself.
-    Strong,
-    /// If a quote follows.
-    Weak,
 }
 
 /// Marks attributions, header blocks and markers; returns where an unmarked quote begins, if one does.
@@ -52,7 +42,7 @@ pub(super) fn frames(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>)
         if line.depth > 0 {
             continue;
         }
-        let firm = marker || is_original(lines, index) || says_above(&line.text);
+        let firm = marker || is_original(lines, index) || says_above(&line.text) || is_title_of_earlier(lines, index);
         if firm || header_block(lines, index) {
             set(classes, index, Class::Frame);
             if !marker {
@@ -66,8 +56,7 @@ pub(super) fn frames(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>)
                 set(classes, index.saturating_add(offset), Class::Frame);
             }
             ruler_before(lines, classes, index);
-            let first = first_text(lines, index.saturating_add(length));
-            if first.is_some_and(|l| l.depth == 0) {
+            if first_quoted(lines, index.saturating_add(length)).is_some_and(|l| l.depth == 0) {
                 below = below.or(Some(Below { at: index, firm: false, marked: false }));
             }
         }
@@ -75,12 +64,26 @@ pub(super) fn frames(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>)
     below.map(|from| Below { marked: marked_after(lines, classes, from.at), ..from })
 }
 
+/// The first line with text from here on that does not stand for what its author left out.
+fn first_quoted(lines: &[Line], from: usize) -> Option<&Line> {
+    lines.iter().skip(from).find(|l| !l.text.trim().is_empty() && !is_omission(&l.text))
+}
+
+/// `[...]`, `<snip>`
+fn is_omission(text: &str) -> bool {
+    let text = text.trim();
+    let inside = [('[', ']'), ('<', '>'), ('(', ')'), ('{', '}')]
+        .iter()
+        .find_map(|(opens, closes)| text.strip_prefix(*opens)?.strip_suffix(*closes));
+    inside.is_some_and(|words| words.len() <= OMISSION_BYTES_MAX && !words.contains(['@', '/']))
+        || text.chars().all(|c| matches!(c, '.' | '…' | '-' | '*' | ' '))
+}
+
 /// Is the first line with text after a frame quoted with marks?
 fn marked_after(lines: &[Line], classes: &[Class], frame: usize) -> bool {
     let after = lines.iter().zip(classes).skip(frame);
-    let first =
-        after.filter(|(line, class)| **class != Class::Frame && !line.text.trim().is_empty()).map(|(line, _)| line);
-    first.take(1).any(|line| line.depth > 0)
+    let mut quoted = after.filter(|(line, class)| **class != Class::Frame && !line.text.trim().is_empty());
+    quoted.find(|(line, _)| line.depth > 0 || !is_omission(&line.text)).is_some_and(|(line, _)| line.depth > 0)
 }
 
 /// A ruler above a frame belongs to it, empty lines between them or not.
@@ -101,11 +104,12 @@ fn frame_block(lines: &[Line], classes: &mut [Class], start: usize) {
     }
 }
 
-const RULES: [char; 13] = ['_', '-', '=', '*', '‐', '‑', '‒', '–', '—', '―', '─', '━', '＿'];
+/// What rulers are made of.
+pub(super) const RULES: [char; 13] = ['_', '-', '=', '*', '‐', '‑', '‒', '–', '—', '―', '─', '━', '＿'];
 
 fn is_ruler(text: &str) -> bool {
     let text = text.trim();
-    text.len() >= 4 && text.chars().all(|c| RULES.contains(&c))
+    text.chars().count() >= RULER_CHARS_MIN && text.chars().all(|c| RULES.contains(&c))
 }
 
 /// `-----Original Message-----`, `Begin forwarded message:` in many languages; without dashes only if it is nothing
@@ -126,6 +130,20 @@ fn is_original(lines: &[Line], index: usize) -> bool {
     };
     // the words come last: there are many
     (ruled || alone() || (core.chars().count() <= 60 && labelled())) && names_original(text)
+}
+
+/// `*Previous Replies*` below a ruler, or between two.
+fn is_title_of_earlier(lines: &[Line], index: usize) -> bool {
+    let text = lines.get(index).map(|l| l.text.trim()).unwrap_or_default();
+    let title = unruled(text).trim_matches(['*', '_', '#', ':', ' ']);
+    if title.is_empty() || title.len() > LABEL_BYTES_MAX {
+        return false;
+    }
+    let ruled = |text: &str| text.chars().take_while(|c| RULES.contains(c)).count() >= 3;
+    let above = || {
+        (0..index).rev().take(2).filter_map(|i| lines.get(i)).find(|l| !l.text.trim().is_empty()).map(|l| l.text.trim())
+    };
+    (ruled(text) || above().is_some_and(ruled)) && EARLIER.contains(&title.to_lowercase().as_str())
 }
 
 /// Does a line begin with words for an original or a forwarded mail, rulers apart?
@@ -206,157 +224,4 @@ pub fn header_block(lines: &[Line], index: usize) -> bool {
     let from_follows = after.iter().take(run).any(|t| kind_of(t) == Some(Label::From));
     let addressed = dated(&line.text) && after.iter().take(run).any(|t| t.contains('@'));
     (run >= 2 && from_follows) || (run >= 1 && addressed) || (run >= 1 && from_follows && dated(&line.text))
-}
-
-/// The number of lines of an attribution that begins here. One that is not sure by itself must be followed by a
-/// quote, a frame, known words, or nothing.
-fn attribution(lines: &[Line], index: usize, reader: &Reader<'_>) -> Option<usize> {
-    let first = lines.get(index)?.text.trim();
-    if first.is_empty() {
-        return None;
-    }
-    let dated = begins(first) && digits(first) >= 5;
-    let alone = index.checked_sub(1).and_then(|i| lines.get(i)).is_none_or(|l| l.text.trim().is_empty());
-    let may_wrap =
-        alone || begins(first) || first.contains(['@', '<']) || digits(first) >= 3 || first.contains(" via ");
-    let mut joined = String::new();
-    for length in 1..=ATTRIBUTION_LINES_MAX {
-        let at = index.saturating_add(length).saturating_sub(1);
-        let line = lines.get(at)?;
-        let text = line.text.trim();
-        let ends_it = dated && length > 1 && line.depth == 1 && wrote_at(&text.to_lowercase()) == Some(0);
-        if (line.depth > 0 && !ends_it) || joined.len() > ATTRIBUTION_CHARS_MAX || (length > 1 && !may_wrap) {
-            return None;
-        }
-        if text.is_empty() {
-            if dated && length <= 2 {
-                continue;
-            }
-            return None;
-        }
-        if length > 1
-            && ((sure(text).is_some() && !opens(&joined) && digits(first) < 5) || (begins(text) && digits(text) >= 3))
-        {
-            // The line is an attribution by itself; those before it are words.
-            return None;
-        }
-        joined.push(' ');
-        joined.push_str(text);
-        let Some(sure) = sure(&joined) else {
-            continue;
-        };
-        let next = first_text(lines, at.saturating_add(1));
-        let fits =
-            sure == Sure::Strong || next.is_none_or(|l| l.depth > 0 || is_marker(&l.text) || reader.knows(&l.text));
-        return fits.then_some(length);
-    }
-    None
-}
-
-fn opens(text: &str) -> bool {
-    let text = text.trim_start();
-    OPENERS.iter().any(|o| text.starts_with(o))
-}
-
-/// An opener, a date, or dashes.
-fn begins(text: &str) -> bool {
-    let text = text.trim_start();
-    opens(text) || text.starts_with(|c: char| c.is_ascii_digit()) || text.starts_with("--")
-}
-
-fn digits(text: &str) -> usize {
-    text.chars().filter(char::is_ascii_digit).count()
-}
-
-/// Where a word for "wrote" begins, the last one; `text` is in lower case.
-fn wrote_at(text: &str) -> Option<usize> {
-    WROTE
-        .iter()
-        .filter_map(|word| {
-            let at = text.rfind(word)?;
-            let glued = |c: Option<char>| c.is_some_and(|c| c.is_alphabetic() && c < '\u{2e80}');
-            let before = text.get(..at).and_then(|t| t.chars().next_back());
-            let after = text.get(at.saturating_add(word.len())..).and_then(|t| t.chars().next());
-            (!glued(before) && !glued(after)).then_some(at)
-        })
-        .max()
-}
-
-/// Is this an attribution: who wrote, and when or from which address?
-fn sure(text: &str) -> Option<Sure> {
-    let text = text.trim().trim_matches(['*', '_']).trim();
-    if text.chars().count() > ATTRIBUTION_CHARS_MAX {
-        return None;
-    }
-    if is_stamped(text) {
-        return Some(Sure::Strong);
-    }
-    let may_end = text.ends_with([':', '：', '-', '>']);
-    if !may_end && (!opens(text) || !text.contains('@')) {
-        return None;
-    }
-    let ruled = text.starts_with("--") && text.ends_with("--") && text.chars().any(char::is_alphanumeric);
-    let head = text.strip_suffix([':', '：']);
-    let lower = text.to_lowercase();
-    let wrote = (head.is_some() || ruled).then(|| wrote_at(&lower)).flatten();
-    let numbers = digits(text);
-    if let Some(at) = wrote {
-        let near = lower.get(at..).is_some_and(|rest| rest.chars().count() <= 170);
-        let addressed = text.contains('@') && (numbers >= 3 || text.contains('<') || ruled);
-        if near && (numbers >= 5 || addressed || (ruled && at > 0)) {
-            return Some(Sure::Strong);
-        }
-    }
-    if opens(text) && text.contains('@') && numbers >= 6 && WROTE.iter().any(|w| lower.ends_with(w)) {
-        return Some(Sure::Strong);
-    }
-    let timed = has_time(text);
-    if head.is_some() && text.contains('@') && numbers >= 8 && timed {
-        return Some(Sure::Strong);
-    }
-    if text.ends_with('>') && text.contains('@') && numbers >= 5 && text.starts_with(|c: char| c.is_ascii_digit()) {
-        return Some(Sure::Weak);
-    }
-    let head = head?;
-    let names = head.contains('@') || numbers >= 3 || lower.contains(" via ");
-    let dated = head.contains('@') && numbers >= 4 && opens(head);
-    ((wrote.is_some() && (names || opens(head))) || dated).then_some(Sure::Weak)
-}
-
-/// `2026-11-24 10:00 GMT+01:00 Jane Doe`: an old way of Gmail's, which needs no verb.
-fn is_stamped(text: &str) -> bool {
-    let mut words = text.split_whitespace();
-    let (date, time, zone) = (words.next(), words.next(), words.next());
-    let iso = date.is_some_and(|d| d.len() == 10 && digits(d) == 8 && d.split('-').count() == 3);
-    iso && time.is_some_and(has_time)
-        && zone.is_some_and(|z| z.starts_with("GMT+") || z.starts_with("GMT-"))
-        && (1..=6).contains(&words.count())
-}
-
-/// `14:41`
-fn has_time(text: &str) -> bool {
-    text.as_bytes()
-        .windows(4)
-        .any(|w| matches!(w, [a, b':', c, d] if a.is_ascii_digit() && c.is_ascii_digit() && d.is_ascii_digit()))
-}
-
-/// `unterwegs.On 2026-11-21 23:58, Jane wrote:` becomes two lines.
-#[must_use]
-pub fn split_glued_attributions(lines: &[Line]) -> Vec<Line> {
-    let mut split = Vec::with_capacity(lines.len());
-    for (index, line) in lines.iter().enumerate() {
-        let candidate = line.depth == 0 && !opens(&line.text) && sure(&line.text).is_some();
-        let quote_follows = candidate && first_text(lines, index.saturating_add(1)).is_some_and(|l| l.depth > 0);
-        let cut = quote_follows
-            .then(|| OPENERS.iter().filter_map(|o| line.text.rfind(o)).filter(|at| *at > 0).max())
-            .flatten();
-        match cut.and_then(|at| line.text.split_at_checked(at)) {
-            Some((words, frame)) if sure(frame).is_some() => {
-                split.push(Line { text: words.to_owned(), ..Line::default() });
-                split.push(Line { text: frame.to_owned(), ..Line::default() });
-            }
-            _ => split.push(line.clone()),
-        }
-    }
-    split
 }

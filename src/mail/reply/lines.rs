@@ -23,6 +23,9 @@ pub struct Line {
 /// Capitals before a mark: `JD> `.
 const INITIALS_MAX: usize = 3;
 
+/// Blanks before a mark.
+const INDENT_MAX: usize = 8;
+
 impl Line {
     /// A line without its quote marks, which some clients write into HTML too, inside of `around` blockquotes.
     #[must_use]
@@ -52,31 +55,56 @@ impl Line {
         if self.depth == 0 { self.text.clone() } else { format!("{} {}", self.marks, self.text) }
     }
 
-    /// The mark of a line that begins with its author's initials, `JD>`.
-    fn initials(&self) -> Option<&str> {
-        let (initials, _) = self.text.split_once('>')?;
-        let capitals = (1..=INITIALS_MAX).contains(&initials.len()) && initials.chars().all(|c| c.is_ascii_uppercase());
-        capitals.then(|| self.text.get(..=initials.len())).flatten()
+    /// The mark of a line that does not begin with one: its author's initials before it, blanks, or both (`JD>`, ` > `);
+    /// the initials, and the octets up to its text.
+    fn unusual_mark(&self) -> Option<(&str, usize)> {
+        let indent = self.text.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let (initials, rest) = self.text.get(indent..)?.split_once('>')?;
+        let fits = indent <= INDENT_MAX
+            && initials.len() <= INITIALS_MAX
+            && initials.chars().all(|c| c.is_ascii_uppercase())
+            && (indent > 0 || !initials.is_empty());
+        let more = rest.bytes().take_while(|b| *b == b'>').take(QUOTE_MARKS_MAX).count();
+        fits.then(|| (initials, indent.saturating_add(initials.len()).saturating_add(more).saturating_add(1)))
+    }
+
+    /// The line with so many octets at its beginning as its marks.
+    fn quoted_from(&self, length: usize) -> Option<Line> {
+        let (marks, text) = self.text.split_at_checked(length)?;
+        let depth = marks.bytes().filter(|b| *b == b'>').count();
+        let inner = text.trim_start();
+        if inner.starts_with('>') {
+            let inner = Line::of(inner, 0);
+            let marks = format!("{marks} {}", inner.marks);
+            return Some(Line { text: inner.text, depth: depth.saturating_add(inner.depth), marks });
+        }
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        Some(Line { text: text.to_owned(), depth, marks: marks.to_owned() })
     }
 }
 
-/// Lines that begin with the same initials and a mark, two or more in a row, are quoted.
-pub fn mark_initials(lines: &mut [Line]) {
-    let same = |a: Option<&Line>, b: Option<&Line>| {
-        a.and_then(Line::initials).is_some_and(|mark| b.and_then(Line::initials) == Some(mark))
-    };
-    let found: Vec<usize> = (0..lines.len())
-        .filter(|i| {
-            let here = lines.get(*i).filter(|l| l.depth == 0);
-            let before = i.checked_sub(1).and_then(|b| lines.get(b));
-            same(here, before) || same(here, lines.get(i.saturating_add(1)))
-        })
-        .collect();
-    for index in found {
-        if let Some(line) = lines.get_mut(index)
-            && let Some((marks, text)) = line.initials().map(str::len).and_then(|at| line.text.split_at_checked(at))
+/// Lines with the same unusual mark, two or more in a row but for empty and quoted lines, are quoted.
+pub fn mark_unusual(lines: &mut [Line]) {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    let mut last: Option<(usize, &str, usize)> = None;
+    let mut indented = false;
+    for (index, line) in lines.iter().enumerate().filter(|(_, l)| l.depth == 0 && !l.text.trim().is_empty()) {
+        let mark = line.unusual_mark().map(|(initials, length)| (index, initials, length));
+        if let (Some((before, of_before, length_before)), Some((_, initials, length))) = (last, mark)
+            && (of_before == initials || (line.text.starts_with([' ', '\t']) && indented))
         {
-            let quoted = Line { text: text.trim_start().to_owned(), depth: 1, marks: marks.to_owned() };
+            if found.last().is_none_or(|(at, _)| *at != before) {
+                found.push((before, length_before));
+            }
+            found.push((index, length));
+        }
+        last = mark;
+        indented = line.text.starts_with([' ', '\t']);
+    }
+    for (index, length) in found {
+        if let Some(line) = lines.get_mut(index)
+            && let Some(quoted) = line.quoted_from(length)
+        {
             *line = quoted;
         }
     }
@@ -154,7 +182,8 @@ fn wrapped_quotes(lines: &[Line], classes: &mut [Class]) {
         if line.depth > 0 || before.depth == 0 || after.depth == 0 {
             continue;
         }
-        let long = before.text.chars().count() >= LONG_LINE;
+        let ended = before.text.trim_end().ends_with(['.', '?', '!', ':', '。', '？', '！']);
+        let long = before.text.chars().count() >= LONG_LINE && !ended;
         let goes_on = long && line.text.chars().next().is_some_and(char::is_lowercase);
         if goes_on || is_rest_of_link(&before.text, &line.text) {
             set(classes, index.saturating_add(1), Class::Quote);
@@ -185,7 +214,7 @@ fn known_lines(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>, below
     let words_above = below.is_some_and(|from| {
         lines.iter().zip(classes.iter()).take(from.at).any(|(l, c)| *c == Class::Words && !l.text.trim().is_empty())
     });
-    let below = below.filter(|from| words_above || !from.marked);
+    let below = below.filter(|from| !from.marked || (strict && words_above));
     for (index, line) in lines.iter().enumerate() {
         let unmarked = line.depth == 0 && classes.get(index) == Some(&Class::Words) && !line.text.trim().is_empty();
         let inside = below.is_some_and(|from| index > from.at);

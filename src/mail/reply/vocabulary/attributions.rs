@@ -88,6 +88,38 @@ pub const WROTE: &[&str] = &[
     "пишут",
 ];
 
+/// What people write of themselves, no client of somebody else, lower case.
+pub const SELF: &[&str] = &[
+    "i wrote",
+    "i already wrote",
+    "i have wrote",
+    "we wrote",
+    "schrieb ich",
+    "ich schrieb",
+    "ich geschrieben",
+    "schrieben wir",
+    "wir geschrieben",
+    "schreef ik",
+    "ik schreef",
+    "ik geschreven",
+    "skrev jag",
+    "jag skrev",
+    "skrev jeg",
+    "jeg skrev",
+    "j'ai écrit",
+    "j’ai écrit",
+    "he escrito",
+    "ho scritto",
+    "am scris",
+    "писал я",
+    "я писал",
+    "я написал",
+    "написал я",
+];
+
+/// What clients say of the one who is answered, where they name nobody, lower case.
+pub const YOU: &[&str] = &["you wrote", "schrieben sie", "schrieb du", "вы писали", "ты писал", "vous avez écrit"];
+
 /// Beginnings of attributions, for those that are glued to words.
 pub const OPENERS: &[&str] = &[
     "On ",
