@@ -131,10 +131,15 @@ impl Incoming {
         self.from.first()
     }
 
-    /// Who wrote it, as a person would say: the author; where From holds no address, Sender, the one Reply-To (R20), or the
-    /// bare word of From. Display name and address; nothing is decided by it.
+    /// Who wrote it, as a person would say: the author, or who stands in X-Original-From where From is one of the mail's
+    /// own recipients, as lists write it (R20); where From holds no address, Sender, the one Reply-To, or the bare word of
+    /// From. Display name and address; nothing is decided by it.
     #[must_use]
     pub fn shown_author(&self) -> Option<(String, String)> {
+        let to_itself = self.author().is_some_and(|from| self.recipients().any(|to| to.key() == from.address.key()));
+        if let Some(original) = self.original_from.as_ref().filter(|_| to_itself) {
+            return Some((original.name.clone(), original.address.to_string()));
+        }
         let reply_to = (self.reply_to.len() == 1).then(|| self.reply_to.first()).flatten();
         if let Some(known) = self.author().or(self.sender.as_ref()).or(reply_to) {
             return Some((known.name.clone(), known.address.to_string()));

@@ -180,6 +180,12 @@ fn who_wrote_is_shown_where_from_holds_no_address() {
         ("From: Jane\nReply-To: r@x.example, q@x.example", Some("Jane")),
         ("From: Mail System <MAILER-DAEMON>", Some("MAILER-DAEMON")),
         ("Subject: x", None),
+        // a list that writes in its own name; a web form that writes to another
+        (
+            "From: Jane via L <l@x.example>\nTo: l@x.example\nX-Original-From: Jane <jane@x.example>",
+            Some("jane@x.example"),
+        ),
+        ("From: jane@x.example\nTo: l@x.example\nX-Original-From: Joe <joe@x.example>", Some("jane@x.example")),
     ] {
         let mail = read_str(&format!("{head}\n\nhi\n"));
         assert_eq!(mail.shown_author().map(|(_, address)| address).as_deref(), shown, "{head}");

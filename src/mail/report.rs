@@ -361,6 +361,18 @@ mod tests {
     }
 
     #[test]
+    fn names_without_a_domain_go_before_addresses_in_advice() {
+        let mail = check(
+            "From: MAILER-DAEMON@mail.example\nSubject: Returned mail\n\n---- Message not delivered to the following:\n\n\
+             jane    no such name in the directory\njoe.doe\n\n---- Advice:\n\nSometimes\nmike@mail.example fails, try m.fox@mail.example.\n\n\
+             ---- Unsent message below:\n\nSubject: x\n",
+        );
+        let report = mail.report.unwrap_or_else(|| panic!("no report"));
+        let names: Vec<_> = report.recipients.iter().filter_map(|r| r.recipient.as_deref()).collect();
+        assert_eq!(names, ["jane@mail.example", "joe.doe@mail.example"]);
+    }
+
+    #[test]
     fn a_notice_names_all_its_recipients() {
         let mail = check(
             "From: MAILER-DAEMON@mail.example\nSubject: Delivery failure\n\nUnable to deliver to the following addresses.\n\n\

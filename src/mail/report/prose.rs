@@ -75,6 +75,9 @@ fn rank(line: &str, begins: usize) -> u8 {
     let indent = line.len().saturating_sub(trimmed.len());
     let lower = trimmed.to_lowercase();
     let head = line.get(indent..begins).unwrap_or_default();
+    if [", try ", "try sending ", "try emailing ", "e.g., "].iter().any(|advice| lower.contains(advice)) {
+        return 0;
+    }
     let leads = head.chars().all(|c| matches!(c, '<' | '*' | '-' | '"' | '(' | '\'' | '[' | ' ' | '|' | '.'))
         || head.ends_with("rfc822;<");
     if leads {
@@ -140,7 +143,9 @@ pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipien
     let intro = lines.iter().position(|l| {
         let lower = l.to_lowercase();
         lower.contains("following")
-            && ["recipient", "address", "destination", "following user"].iter().any(|w| lower.contains(w))
+            && ["recipient", "address", "destination", "following user", "not delivered"]
+                .iter()
+                .any(|w| lower.contains(w))
     });
     let mut found: Vec<Candidate> = Vec::new();
     for (line, content) in lines.iter().enumerate() {
@@ -172,10 +177,10 @@ pub fn recipients(head: &str, words: &str, returned: &str) -> Vec<ReportRecipien
             None => {}
         }
     }
-    if chosen.is_empty()
-        && let Some(intro) = intro
-    {
-        chosen.extend(local_names(&lines, intro, &fields));
+    let local = intro.filter(|_| best < 3 && chosen.iter().all(|(_, line)| line.is_some()));
+    let local = local.map(|intro| local_names(&lines, intro, &fields)).unwrap_or_default();
+    if !local.is_empty() {
+        chosen = local;
     }
     if chosen.is_empty() {
         let to = group(returned).into_iter().filter(|(name, _)| name == "to").flat_map(|(_, value)| addresses(&value));
@@ -202,7 +207,8 @@ fn only_returned(found: &mut Vec<Candidate>, returned: &str) {
     }
 }
 
-/// Names without a domain, one a line below the words that announce them: they are the reporting system's own.
+/// Names without a domain, one a line and first in it, below the words that announce them: they are the reporting system's
+/// own.
 fn local_names(lines: &[&str], intro: usize, fields: &[(String, String)]) -> Vec<(String, Option<usize>)> {
     let from = fields.iter().filter(|(name, _)| name == "from").flat_map(|(_, value)| addresses(value)).next();
     let Some(domain) = from.and_then(|(_, address)| Address::parse(&address)).map(|a| a.domain().to_owned()) else {
@@ -212,8 +218,9 @@ fn local_names(lines: &[&str], intro: usize, fields: &[(String, String)]) -> Vec
         .iter()
         .enumerate()
         .skip(intro.saturating_add(1))
-        .map(|(index, line)| (index, line.trim()))
-        .filter(|(_, name)| {
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(index, line)| (index, line.trim().split("  ").next().unwrap_or_default()))
+        .take_while(|(_, name)| {
             (2..=64).contains(&name.len())
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
                 && name.starts_with(|c: char| c.is_ascii_alphanumeric())
