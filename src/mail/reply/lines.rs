@@ -215,6 +215,14 @@ fn known_lines(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>, below
         lines.iter().zip(classes.iter()).take(from.at).any(|(l, c)| *c == Class::Words && !l.text.trim().is_empty())
     });
     let below = below.filter(|from| !from.marked || (strict && words_above));
+    // a frame in a case above words of which the case holds none: somebody else's mail, which its author pasted
+    let foreign = !strict
+        && !nothing_known
+        && below.is_some_and(|from| !lines.iter().skip(from.at.saturating_add(1)).any(|l| reader.knows(&l.text)));
+    if let Some(from) = below.filter(|_| foreign) {
+        let frame = classes.iter_mut().zip(lines).skip(from.at).filter(|(class, _)| **class == Class::Frame);
+        frame.filter(|(_, line)| !is_marker(&line.text)).for_each(|(class, _)| *class = Class::Words);
+    }
     for (index, line) in lines.iter().enumerate() {
         let unmarked = line.depth == 0 && classes.get(index) == Some(&Class::Words) && !line.text.trim().is_empty();
         let inside = below.is_some_and(|from| index > from.at);
@@ -234,7 +242,7 @@ fn known_lines(lines: &[Line], classes: &mut [Class], reader: &Reader<'_>, below
             (_, false) => Class::Words,
             (false, true) if strict && !words_above => Class::Words,
             (false, true) if strict => Class::Doubtful,
-            (false, true) if words_above || (nothing_known && firm) => Class::Quote,
+            (false, true) if (words_above && !foreign) || (nothing_known && firm) => Class::Quote,
             (false, true) => Class::Words,
         };
         set(classes, index, class);

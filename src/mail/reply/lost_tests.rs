@@ -107,6 +107,23 @@ fn answers_in_a_marked_quote_are_kept_whatever_frames_it() {
 }
 
 #[test]
+fn a_mail_that_is_none_of_ours_is_kept_where_ours_are_known() {
+    let mail = |quote: &str| {
+        format!(
+            "This came today:\n\nFrom: Post <post@mail.example>\nSent: Tuesday\nTo: Jane\nSubject: Parcel\n\n{quote}\n"
+        )
+    };
+    let shared = ["Hello Jane, it left the house on Monday.\nAnna"];
+    let known = Known { shared: &shared, ..Known::default() };
+    let pasted = mail("Nobody was at home, and so your parcel goes back.");
+    assert_eq!(read_customer(&pasted, None, &known).words, pasted.trim_end());
+    assert_eq!(read_customer(&pasted, None, &Known::default()).words, "This came today:");
+    let ours =
+        read_customer(&mail("Hello Jane, it left the house on Monday.\nAnna\nOne more line"), None, &known).words;
+    assert_eq!(ours, "This came today:");
+}
+
+#[test]
 fn quotes_with_other_marks_are_quotes() {
     for quote in [
         " > Hello Jane,\n > it left the house.",
