@@ -178,7 +178,7 @@ pub(super) fn classes_of(lines: &[Line]) -> Vec<Class> {
 /// The reading, and which lines of the body it keeps (`None` where a line was split: the HTML is made anew).
 fn chosen(lines: &[Line], reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
     let mut split = attributions::split_glued_attributions(lines);
-    mark_unusual(&mut split);
+    mark_unusual(&mut split, reader.is_strict());
     let (banners, cut) = banner::take(&mut split, reader.banners);
     let whole = split.len() == lines.len() && !cut;
     let mut classes = classify(&split, reader);

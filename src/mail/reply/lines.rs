@@ -57,10 +57,10 @@ impl Line {
 
     /// The mark of a line that does not begin with one: its author's initials before it, blanks, or both (`JD>`, ` > `);
     /// the initials, and the octets up to its text.
-    fn unusual_mark(&self) -> Option<(&str, usize)> {
+    fn unusual_mark(&self, indent_max: usize) -> Option<(&str, usize)> {
         let indent = self.text.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count();
         let (initials, rest) = self.text.get(indent..)?.split_once('>')?;
-        let fits = indent <= INDENT_MAX
+        let fits = indent <= indent_max
             && initials.len() <= INITIALS_MAX
             && initials.chars().all(|c| c.is_ascii_uppercase())
             && (indent > 0 || !initials.is_empty());
@@ -83,13 +83,15 @@ impl Line {
     }
 }
 
-/// Lines with the same unusual mark, two or more in a row but for empty and quoted lines, are quoted.
-pub fn mark_unusual(lines: &mut [Line]) {
+/// Lines with the same unusual mark, two or more in a row but for empty and quoted lines, are quoted. Blanks before a
+/// mark make one for customers alone: no client of agents writes so, and what an agent indents would not be sent.
+pub fn mark_unusual(lines: &mut [Line], strict: bool) {
+    let indent_max = if strict { 0 } else { INDENT_MAX };
     let mut found: Vec<(usize, usize)> = Vec::new();
     let mut last: Option<(usize, &str, usize)> = None;
     let mut indented = false;
     for (index, line) in lines.iter().enumerate().filter(|(_, l)| l.depth == 0 && !l.text.trim().is_empty()) {
-        let mark = line.unusual_mark().map(|(initials, length)| (index, initials, length));
+        let mark = line.unusual_mark(indent_max).map(|(initials, length)| (index, initials, length));
         if let (Some((before, of_before, length_before)), Some((_, initials, length))) = (last, mark)
             && (of_before == initials || (line.text.starts_with([' ', '\t']) && indented))
         {
@@ -137,7 +139,7 @@ pub(super) fn classify(lines: &[Line], reader: &Reader<'_>) -> Vec<Class> {
     if let Some(at) = classes.iter().position(|c| *c == Class::Frame).filter(|_| reader.keeps_forwarded()) {
         forwarded(lines, &mut classes, reader, at);
         if let (Some(lines), Some(classes)) = (lines.get(..at), classes.get_mut(..at)) {
-            signatures(lines, classes);
+            signatures(lines, classes, reader.is_strict());
         }
         return classes;
     }
@@ -145,7 +147,7 @@ pub(super) fn classify(lines: &[Line], reader: &Reader<'_>) -> Vec<Class> {
     if !reader.is_strict() {
         wrapped_quotes(lines, &mut classes);
     }
-    signatures(lines, &mut classes);
+    signatures(lines, &mut classes, reader.is_strict());
     classes
 }
 

@@ -66,6 +66,8 @@ fn a_ruler_parts_words_from_words() {
     ] {
         none_lost(text);
     }
+    let disclaimer = "#close\n\n---\nAnna\nThis mail is for you alone and holds what nobody else may read.";
+    assert_eq!(read_agent(disclaimer, None, &Known::default()).words, "#close");
     for text in ["It came.\n\n---\nJane Doe\nBakery of the Moon\n+49 221 4711", "It came.\n---\nJane"] {
         assert_eq!(words(text), "It came.", "{text}");
     }
@@ -134,6 +136,8 @@ fn quotes_with_other_marks_are_quotes() {
         let text = format!("Thank you!\n\nOn 24 Nov 2026, at 10:00, Anna wrote:\n\n{quote}\n");
         assert_eq!(words(&text), "Thank you!", "{text}");
     }
+    let chosen = "Please choose:\n > red\n > blue";
+    assert_eq!(read_agent(chosen, None, &Known::default()).words, chosen);
     let indented = "> Hello\n\nYes:\n\n >     four blanks\n >     and four\n\nNo.";
     assert_eq!(words(indented), indented);
 }

@@ -22,7 +22,8 @@ const PHONE_WORDS_MAX: usize = 14;
 const TRACKED: &str = "ᐧ";
 
 /// `-- ` and what follows it up to a quote or frame; `---` before a short end; what phones and lists write.
-pub fn signatures(lines: &[Line], classes: &mut [Class]) {
+/// A customer's short ruler must have a signature below it; an agent's is believed, for a disclaimer is not sent (R42).
+pub fn signatures(lines: &[Line], classes: &mut [Class], strict: bool) {
     let mut index = 0usize;
     while index < lines.len() {
         if classes.get(index) != Some(&Class::Words) {
@@ -31,7 +32,7 @@ pub fn signatures(lines: &[Line], classes: &mut [Class]) {
         }
         let is_words = |i: &usize| classes.get(*i) == Some(&Class::Words);
         let end = (index..lines.len()).find(|i| !is_words(i)).unwrap_or(lines.len());
-        if let Some(start) = start_of(lines, index, end) {
+        if let Some(start) = start_of(lines, index, end, strict) {
             for slot in start..end {
                 set(classes, slot, Class::Signature);
             }
@@ -41,7 +42,7 @@ pub fn signatures(lines: &[Line], classes: &mut [Class]) {
 }
 
 /// Where in these lines a signature begins.
-fn start_of(lines: &[Line], from: usize, end: usize) -> Option<usize> {
+fn start_of(lines: &[Line], from: usize, end: usize, strict: bool) -> Option<usize> {
     let text = |i: usize| lines.get(i).map(|l| l.text.as_str()).unwrap_or_default();
     let delimiter = (from..end).find(|i| text(*i) == "-- " || text(*i).trim_end() == "--");
     let mut left = 0usize;
@@ -53,7 +54,8 @@ fn start_of(lines: &[Line], from: usize, end: usize) -> Option<usize> {
         let line = text(i).trim();
         let short = left <= SIGNATURE_LINES_MAX;
         let listed = line.len() >= 10 && line.chars().all(|c| c == '_') && addressed;
-        let ruled = matches!(line, "---" | "----" | "__") && !prose && (left <= UNSPACED_LINES_MAX || spaced(i));
+        let signed = strict || (!prose && (left <= UNSPACED_LINES_MAX || spaced(i)));
+        let ruled = matches!(line, "---" | "----" | "__") && signed;
         if short && (ruled || listed) {
             start = Some(i);
         }
