@@ -5,6 +5,7 @@
 //! Never     lets one bad mail stop others: what makes us fail, a panic included, goes to quarantine whole.
 
 pub mod calls;
+mod care;
 mod deciding;
 pub mod explain;
 pub mod lane;
@@ -25,8 +26,11 @@ use crate::desk::token::CaseKey;
 use crate::desk::{Event, What};
 use crate::mail::text::without_local_parts;
 use crate::store::Store;
-use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
+use crate::store::types::{
+    AccountState, Claimed, Cursor, Ended, Errand, FetchedMail, Gap, IntakeBatch, Progress, Settlement,
+};
 
+use care::Care;
 use prepare::Prepared;
 use signatures::Signatures;
 use steps::{Claim, Urgent};
@@ -48,6 +52,7 @@ pub struct Flow {
     work: mpsc::Sender<Work>,
     urgent: mpsc::Sender<Urgent>,
     bell: watch::Sender<()>,
+    care: Care,
 }
 
 /// What became of an event.
@@ -72,7 +77,7 @@ impl Flow {
             writer::Writer { store: store.clone(), policy: policy.clone(), bell: bell.clone(), unheld: Vec::new() };
         tokio::spawn(writer.run(works, urgents));
         let signatures = Signatures::of(&policy);
-        Arc::new(Flow { store, policy, signatures, work, urgent, bell })
+        Arc::new(Flow { store, policy, signatures, work, urgent, bell, care: Care::default() })
     }
 
     /// The store, for lists.
@@ -101,9 +106,16 @@ impl Flow {
     /// # Errors
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
+        if self.reads_with_care(&batch.cursor) {
+            return self.one_by_one(batch).await;
+        }
         let (mails, progress) = batch.split();
-        let prepared = prepare::batch(self.desk(), &progress, mails).await?;
-        let committed = self.queue(prepared, Some(progress), Vec::new()).await?;
+        self.at_once(mails, &progress).await
+    }
+
+    async fn at_once(&self, mails: Vec<FetchedMail>, progress: &Progress) -> anyhow::Result<()> {
+        let prepared = prepare::batch(self.desk(), progress, mails).await?;
+        let committed = self.queue(prepared, Some(progress.clone()), Vec::new()).await?;
         self.taken_in(committed).await
     }
 

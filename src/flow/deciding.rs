@@ -52,6 +52,7 @@ impl Deciding<'_> {
         let told = commit::commit(connection, &mut self.pending, &event.id, event.at_ms, &decision).await?;
         self.record(event, &decision, prepared, told.first_entry);
         failpoint::poison("event.decided", &prepared.raw());
+        failpoint::deadly("event.ends", &prepared.raw());
         if let What::Due(_) = &event.what {
             agenda::done(connection, &event.id).await?;
         }

@@ -138,10 +138,10 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
         let (size_bytes, raw, headers_only, broken) = match mail.content {
             Content::Whole(raw) => (length(&raw), raw, false, None),
             Content::HeadersOnly { headers, size_bytes } => (size_bytes, headers, true, None),
-            Content::Short { bytes, reason } => (length(&bytes), bytes, false, Some(reason)),
+            Content::Unread { bytes, reason } => (length(&bytes), bytes, false, Some(reason)),
         };
         pieces.push(Piece {
-            id: if progress.sent { format!("{SENT}{}", cursor.event_id(mail.uid)) } else { cursor.event_id(mail.uid) },
+            id: event_id(progress, mail.uid),
             mailbox: cursor.mailbox.clone(),
             old: mail.old,
             at_ms: if mail.old { mail.internal_date_ms.unwrap_or(now) } else { now },
@@ -159,6 +159,12 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
         });
     }
     all(desk, pieces).await
+}
+
+/// The event id of a mail of a folder.
+pub(super) fn event_id(progress: &Progress, uid: u32) -> String {
+    let id = progress.cursor.event_id(uid);
+    if progress.sent { format!("{SENT}{id}") } else { id }
 }
 
 /// Prepares a quarantined mail.
@@ -237,6 +243,7 @@ fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
         Some(reason) => Err(reason.clone()),
         None => guarded(|| {
             failpoint::poison("mail.read", &piece.raw);
+            failpoint::deadly("mail.ends", &piece.raw);
             read::read(&piece.raw)
         }),
     };

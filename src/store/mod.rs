@@ -7,6 +7,7 @@
 pub mod agenda;
 pub mod budgets;
 pub mod calls;
+pub mod care;
 pub mod cases;
 pub mod commit;
 pub mod cursors;

@@ -224,7 +224,7 @@ impl Desk {
         let mut batch = self.batch("support", self.uid, raw, false);
         batch.cursor.folder = "Sent".to_owned();
         batch.sent = true;
-        batch.mails[0].content = Content::Short { bytes: raw.to_vec(), reason: "it is short".to_owned() };
+        batch.mails[0].content = Content::Unread { bytes: raw.to_vec(), reason: "it is short".to_owned() };
         self.flow.intake(batch).await.expect("intake");
     }
 
