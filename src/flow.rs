@@ -9,6 +9,7 @@ mod care;
 mod deciding;
 pub mod explain;
 pub mod lane;
+mod notices;
 pub mod prepare;
 pub mod signatures;
 mod steps;

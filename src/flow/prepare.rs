@@ -23,10 +23,12 @@ use crate::mail::verdict::Opinion;
 use crate::mail::{Attachment, Incoming, forward, html, read};
 use crate::store::Store;
 use crate::store::load::{KnownTexts, known_texts};
+use crate::store::notices::{Sighting, is_a_providers};
 use crate::store::pending::Blob;
 use crate::store::quarantine::Quarantined;
 use crate::store::types::{Content, FetchedMail, Progress};
 
+use super::notices::{self, Seen};
 use super::signatures::Signatures;
 
 /// Octets that are parsed in one blocking piece of work.
@@ -57,6 +59,8 @@ pub struct Prepared {
     pub raw: Option<Arc<Vec<u8>>>,
     /// Attachments to store once.
     pub blobs: Vec<Blob>,
+    /// What looks like a provider's notice on top of it (R44).
+    pub notice: Option<Sighting>,
 }
 
 /// A mail that made us fail.
@@ -76,7 +80,7 @@ impl Prepared {
     /// An event that is no mail.
     #[must_use]
     pub fn bare(event: Event) -> Self {
-        Prepared { event: Ok(event), raw: None, blobs: Vec::new() }
+        Prepared { event: Ok(event), raw: None, blobs: Vec::new(), notice: None }
     }
 
     /// Its event's id.
@@ -117,6 +121,8 @@ struct Piece {
     headers_only: bool,
     /// Why it must not be read.
     broken: Option<String>,
+    /// What looks like a provider's notice on top of it.
+    notice: Option<Seen>,
     /// It lay in the folder for spam.
     junk: bool,
     /// It lay in the folder of what people sent.
@@ -149,6 +155,7 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
             size_bytes,
             headers_only,
             broken,
+            notice: None,
             junk: progress.junk,
             sent: progress.sent,
             old_before_ms: if mail.uid <= cursor.uid_old {
@@ -181,6 +188,7 @@ pub async fn one(desk: Desk<'_>, row: &Quarantined, raw: Vec<u8>) -> anyhow::Res
         raw,
         headers_only: false,
         broken: None,
+        notice: None,
         junk: false,
         sent: row.event_id.starts_with(SENT),
         old_before_ms: i64::MIN,
@@ -207,7 +215,10 @@ async fn all(desk: Desk<'_>, pieces: Vec<Piece>) -> anyhow::Result<Vec<Prepared>
         let mut with_texts = Vec::with_capacity(read.len());
         for ((piece, mail), checked) in read.into_iter().zip(opinions) {
             let background = match &mail {
-                Ok(mail) => Background { checked, ..background(desk.store, desk.policy, mail).await? },
+                Ok(mail) => {
+                    let has_notice = knows_notice(desk.store, piece.notice.as_ref()).await?;
+                    Background { checked, has_notice, ..background(desk.store, desk.policy, mail).await? }
+                }
                 Err(_) => Background::default(),
             };
             with_texts.push((piece, mail, background));
@@ -238,15 +249,22 @@ async fn opinions(desk: Desk<'_>, read: &[(Piece, Result<Incoming, String>)]) ->
     signatures.look_at(mails.collect()).await
 }
 
-fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
-    let mail = match &piece.broken {
+fn read_piece(mut piece: Piece) -> (Piece, Result<Incoming, String>) {
+    let read = match &piece.broken {
         Some(reason) => Err(reason.clone()),
         None => guarded(|| {
             failpoint::poison("mail.read", &piece.raw);
             failpoint::deadly("mail.ends", &piece.raw);
-            read::read(&piece.raw)
+            let mail = read::read(&piece.raw);
+            let from_outside = !piece.junk && !piece.sent;
+            let notice = from_outside.then(|| notices::on_top(&piece.mailbox, &mail)).flatten();
+            (mail, notice)
         }),
     };
+    let mail = read.map(|(mail, notice)| {
+        piece.notice = notice;
+        mail
+    });
     let by_id_alone = |mut mail: Incoming| {
         if let Some(id) = mail.message_id.as_ref().filter(|_| failpoint::fault("dedup_by_message_id")) {
             mail.content_hash = Sha256::digest(id.as_str()).into();
@@ -276,6 +294,16 @@ struct Background {
     of_agent: bool,
     /// What our own look at its signatures says.
     checked: Option<Opinion>,
+    /// What looks like a notice on top of it opens mails of many authors.
+    has_notice: bool,
+}
+
+async fn knows_notice(store: &Store, seen: Option<&Seen>) -> anyhow::Result<bool> {
+    let Some(seen) = seen else {
+        return Ok(false);
+    };
+    let mut reader = store.reader().acquire().await.context("look up a notice")?;
+    is_a_providers(&mut reader, &seen.sighting, clock::now_ms()).await.context("look up a notice")
 }
 
 async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::Result<Background> {
@@ -298,7 +326,7 @@ async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::
     }
     let mut reader = store.reader().acquire().await.context("read the texts of a case")?;
     let texts = known_texts(&mut reader, &cases, &ids).await.context("read the texts of a case")?;
-    Ok(Background { texts, of_agent, checked: None })
+    Ok(Background { texts, of_agent, ..Background::default() })
 }
 
 fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background, habits: &Habits) -> Prepared {
@@ -314,11 +342,13 @@ fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background,
             event: Ok(Event { id: piece.id, at_ms: piece.at_ms, what: What::Arrived(Box::new(arrival)) }),
             raw: Some(Arc::new(piece.raw)),
             blobs,
+            notice: piece.notice.map(|seen| seen.sighting),
         },
         Err(reason) => Prepared {
             event: Err(Broken { id: piece.id, mailbox: piece.mailbox, old: piece.old, reason }),
             raw: Some(Arc::new(piece.raw)),
             blobs: Vec::new(),
+            notice: None,
         },
     }
 }
@@ -337,7 +367,13 @@ fn arrival(
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
     let banners: Vec<&str> = habits.banners.iter().map(String::as_str).collect();
-    let known = Known { ours: &internal, shared: &shared, banners: &banners, forwarded: is_forward(&mail.subject) };
+    let known = Known {
+        ours: &internal,
+        shared: &shared,
+        banners: &banners,
+        notice: piece.notice.as_ref().filter(|_| background.has_notice).map(|seen| seen.words.as_str()),
+        forwarded: is_forward(&mail.subject),
+    };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
     let agent_reading: Reading = if failpoint::fault("uncut") {
         // the guard alone must stop what quotes carry

@@ -251,6 +251,7 @@ impl Flow {
             event: Ok(Event { id, at_ms: clock::now_ms(), what: What::Submitted(Box::new(submission)) }),
             raw: Some(opened.raw.clone()),
             blobs: vec![body.blob],
+            notice: None,
         })
     }
 

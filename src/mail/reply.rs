@@ -10,6 +10,7 @@ mod banner;
 pub(super) mod frames;
 pub mod known;
 pub(super) mod lines;
+pub mod notice;
 mod signature;
 pub(super) mod vocabulary;
 
@@ -58,6 +59,8 @@ pub struct Known<'a> {
     pub shared: &'a [&'a str],
     /// What a provider writes into mail from outside, `[intake] banner` (R44).
     pub banners: &'a [&'a str],
+    /// Words of the notice on top of it that opens mails of many authors, as [`notice::of`] gives them (R44).
+    pub notice: Option<&'a str>,
     /// The subject says that the mail forwards another: a customer's is kept with what it forwards.
     pub forwarded: bool,
 }
@@ -104,6 +107,7 @@ struct Reader<'a> {
     ours: Shingles,
     shared: Shingles,
     banners: &'a [&'a str],
+    notice: Option<&'a str>,
     forwarded: bool,
     manner: Manner,
 }
@@ -111,7 +115,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(known: &Known<'a>, manner: Manner) -> Self {
         let (ours, shared) = (Shingles::of(known.ours), Shingles::of(known.shared));
-        Reader { ours, shared, banners: known.banners, forwarded: known.forwarded, manner }
+        let Known { banners, notice, forwarded, .. } = *known;
+        Reader { ours, shared, banners, notice, forwarded, manner }
     }
 
     /// Is this line one that we wrote, or a customer?
@@ -141,7 +146,7 @@ fn read(text: &str, html: Option<&str>, known: &Known<'_>, manner: Manner) -> Re
     let reader = Reader::new(known, manner);
     match html.and_then(html::parse).filter(|body| body.lines().iter().any(|l| !l.text.is_empty())) {
         Some(body) => from_html(&body, &reader),
-        None => chosen(&plain_lines(text), &reader).0,
+        None => chosen(&plain_lines(text), false, &reader).0,
     }
 }
 
@@ -158,10 +163,14 @@ fn too_long(text: &str, manner: Manner) -> Reading {
 }
 
 fn from_html(body: &HtmlBody, reader: &Reader<'_>) -> Reading {
-    let lines: Vec<Line> = body.lines().iter().map(|l| Line::of(&links::unwrapped(&l.text), l.depth)).collect();
-    let (mut reading, keep) = chosen(&lines, reader);
+    let (mut reading, keep) = chosen(&html_lines(body), true, reader);
     reading.words_html = keep.map(|keep| body.keep(&keep));
     reading
+}
+
+/// Lines of HTML with their quote depth.
+fn html_lines(body: &HtmlBody) -> Vec<Line> {
+    body.lines().iter().map(|l| Line::of(&links::unwrapped(&l.text), l.depth)).collect()
 }
 
 /// Lines of plain text with their quote depth.
@@ -175,10 +184,13 @@ pub(super) fn classes_of(lines: &[Line]) -> Vec<Class> {
 }
 
 /// The reading, and which lines of the body it keeps (`None` where a line was split: the HTML is made anew).
-fn chosen(lines: &[Line], reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
+fn chosen(lines: &[Line], is_html: bool, reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
     let mut split = frames::split_glued_attributions(lines);
     mark_initials(&mut split);
-    let (banners, cut) = banner::take(&mut split, reader.banners);
+    let (mut banners, cut) = banner::take(&mut split, reader.banners);
+    if let Some(notice) = reader.notice {
+        banner::take_notice(&mut split, is_html, notice, &mut banners);
+    }
     let whole = split.len() == lines.len() && !cut;
     let mut classes = classify(&split, reader);
     if reader.manner == Manner::Customer && classes.contains(&Class::Signature) && only_signature(&split, &classes) {

@@ -15,6 +15,7 @@ pub mod events;
 pub mod handling;
 pub mod insert;
 pub mod load;
+pub mod notices;
 pub mod notifications;
 pub mod outbox;
 pub mod pending;

@@ -36,6 +36,7 @@ mod clients;
 mod customers;
 mod forwards;
 mod keeping;
+mod notices;
 mod notifications;
 mod refused;
 mod replies;
