@@ -245,6 +245,18 @@ impl Desk {
         self.flow.intake(batch).await.expect("intake");
     }
 
+    /// Mails that lie in mailbox `support` come in one batch.
+    pub async fn arrive_together(&mut self, mails: &[String]) {
+        let mut batch = self.batch("support", self.uid, b"", false);
+        batch.mails.clear();
+        for raw in mails {
+            self.uid += 1;
+            batch.mails.extend(self.batch("support", self.uid, raw.as_bytes(), false).mails);
+        }
+        batch.cursor.uid_last = self.uid;
+        self.flow.intake(batch).await.expect("intake");
+    }
+
     pub fn cursor(&self, mailbox: &str, uid: u32) -> Cursor {
         Cursor {
             mailbox: mailbox.to_owned(),

@@ -38,6 +38,7 @@ mod forwards;
 mod keeping;
 mod notices;
 mod notifications;
+mod overload;
 mod refused;
 mod replies;
 mod reports;
