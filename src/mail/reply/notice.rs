@@ -93,10 +93,12 @@ const CARE: [&str; 34] = [
     "atenção",
     "anexo",
 ];
+/// A word of the first kind and one of the second stand no further apart than this.
+const BETWEEN_MAX: usize = 5;
 /// Words that people say of themselves.
-const OF_ONESELF: [&str; 18] = [
-    "i", "my", "me", "mine", "ich", "mein", "meine", "meinem", "mir", "mich", "ik", "mijn", "je", "mon", "ma", "yo",
-    "mi", "meu",
+const OF_ONESELF: [&str; 23] = [
+    "we", "wir", "wij", "nous", "nosotros", "i", "my", "me", "mine", "ich", "mein", "meine", "meinem", "mir", "mich",
+    "ik", "mijn", "je", "mon", "ma", "yo", "mi", "meu",
 ];
 
 /// The lines of the block on top that looks like a notice. In HTML a line is an element, and may be one by itself.
@@ -124,11 +126,15 @@ pub(super) fn words(lines: &[Line]) -> Vec<String> {
 }
 
 fn looks_like_one(words: &[String]) -> bool {
-    let has = |stems: &[&str]| words.iter().any(|word| stems.iter().any(|stem| word.starts_with(stem)));
+    let at = |stems: &[&str]| -> Vec<usize> {
+        let begins = |word: &String| stems.iter().any(|stem| word.starts_with(stem));
+        words.iter().enumerate().filter(|(_, word)| begins(word)).map(|(at, _)| at).collect()
+    };
+    let (outside, mail) = (at(&OUTSIDE), at(&MAIL));
+    let says_where = outside.iter().any(|here| mail.iter().any(|there| here.abs_diff(*there) <= BETWEEN_MAX));
     WORDS.contains(&words.len())
-        && has(&OUTSIDE)
-        && has(&MAIL)
-        && has(&CARE)
+        && says_where
+        && !at(&CARE).is_empty()
         && !words.iter().any(|word| OF_ONESELF.contains(&word.as_str()))
 }
 
@@ -185,6 +191,7 @@ mod tests {
             "Dear Shop Support, hope this mail finds you well and safe in these times.",
             "We urge you to stop the sale of fur outside of Europe. Attached is the mail that we all sign with trust.\u{a0}I sign it.",
             "I got an email from an external sender that told me to click a link. Is it yours?",
+            "Stop the sale of lamps outside of Europe, all who sign this mail trust in your good sense and wait.",
             "Please click the attachment of my email, the outside is broken.",
             "External hard disk, order 4711, does not work.",
         ] {
