@@ -37,6 +37,8 @@ async fn r60_above_the_limit_unowned_cases_come_as_one_digest_and_customers_noti
     desk.gets(&format!("Jane <{}>", customer(4)), &Draft::new("support@shop.example", "Re: [#1005] Parcel 4", "More."))
         .await;
     assert!(to(&desk.sends().await, "anna@agents.example").is_empty());
+    desk.flow.staff().await.expect("as at a start");
+    assert!(desk.sends().await.is_empty(), "a start relays nothing that waits for the digest (R90)");
     desk.hours_later(1).await;
     let sent = desk.sends().await;
     for agent in ["anna@agents.example", "bob@agents.example"] {
@@ -49,6 +51,7 @@ async fn r60_above_the_limit_unowned_cases_come_as_one_digest_and_customers_noti
     }
     assert_eq!(sent.len(), 2, "nobody else hears of it");
     desk.hours_later(30).await;
+    desk.flow.staff().await.expect("as at a start");
     assert!(desk.sends().await.is_empty(), "named once");
 }
 
