@@ -16,6 +16,7 @@ pub(super) mod vocabulary;
 
 use super::html::{self, HtmlBody};
 use super::links;
+use super::links::restore;
 use crate::limits::REPLY_CHARS_MAX;
 
 use known::Shingles;
@@ -104,19 +105,21 @@ pub fn read_agent(text: &str, html: Option<&str>, known: &Known<'_>) -> Reading 
 /// Who reads, and what they know.
 #[derive(Debug)]
 struct Reader<'a> {
+    known: Known<'a>,
     ours: Shingles,
     shared: Shingles,
-    banners: &'a [&'a str],
-    notice: Option<&'a str>,
-    forwarded: bool,
     manner: Manner,
 }
 
 impl<'a> Reader<'a> {
     fn new(known: &Known<'a>, manner: Manner) -> Self {
         let (ours, shared) = (Shingles::of(known.ours), Shingles::of(known.shared));
-        let Known { banners, notice, forwarded, .. } = *known;
-        Reader { ours, shared, banners, notice, forwarded, manner }
+        Reader { known: *known, ours, shared, manner }
+    }
+
+    /// What was said and relayed.
+    fn texts(&self) -> impl Iterator<Item = &'a str> {
+        self.known.ours.iter().chain(self.known.shared).copied()
     }
 
     /// Is this line one that we wrote, or a customer?
@@ -135,7 +138,7 @@ impl<'a> Reader<'a> {
     }
 
     fn keeps_forwarded(&self) -> bool {
-        self.forwarded && self.manner == Manner::Customer
+        self.known.forwarded && self.manner == Manner::Customer
     }
 }
 
@@ -146,7 +149,11 @@ fn read(text: &str, html: Option<&str>, known: &Known<'_>, manner: Manner) -> Re
     let reader = Reader::new(known, manner);
     match html.and_then(html::parse).filter(|body| body.lines().iter().any(|l| !l.text.is_empty())) {
         Some(body) => from_html(&body, &reader),
-        None => chosen(&plain_lines(text), false, &reader).0,
+        None => {
+            let mut lines = plain_lines(text);
+            restored(&mut lines, &reader);
+            chosen(&lines, false, &reader).0
+        }
     }
 }
 
@@ -163,9 +170,32 @@ fn too_long(text: &str, manner: Manner) -> Reading {
 }
 
 fn from_html(body: &HtmlBody, reader: &Reader<'_>) -> Reading {
-    let (mut reading, keep) = chosen(&html_lines(body), true, reader);
-    reading.words_html = keep.map(|keep| body.keep(&keep));
+    let mut lines = html_lines(body);
+    let restored = restored(&mut lines, reader);
+    let (mut reading, keep) = chosen(&lines, true, reader);
+    reading.words_html = keep.map(|keep| body.keep_restored(&keep, &restored));
+    // a link whose target is too long to be shown beside its words
+    let hidden = reading.words_html.as_deref().is_some_and(links::has_opaque);
+    if reader.manner == Manner::Agent && hidden && reading.doubtful.is_empty() {
+        reading.doubtful.push("a link in it leads to where only your mail provider knows".to_owned());
+    }
     reading
+}
+
+/// Puts the links that stood in what an agent quotes in place of those that only their provider can undo.
+fn restored(lines: &mut [Line], reader: &Reader<'_>) -> restore::Restored {
+    let mut done = restore::Restored::new();
+    let is_wanted = |line: &&mut Line| line.depth > 0 && links::has_opaque(&line.text);
+    let mut wanted = lines.iter_mut().filter(is_wanted).peekable();
+    if reader.manner == Manner::Agent && wanted.peek().is_some() {
+        let stored = restore::Lines::of(reader.texts());
+        for line in wanted {
+            if let Some(text) = stored.restored(&line.text, &mut done) {
+                line.text = text;
+            }
+        }
+    }
+    done
 }
 
 /// Lines of HTML with their quote depth.
@@ -187,8 +217,8 @@ pub(super) fn classes_of(lines: &[Line]) -> Vec<Class> {
 fn chosen(lines: &[Line], is_html: bool, reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
     let mut split = frames::split_glued_attributions(lines);
     mark_initials(&mut split);
-    let (mut banners, cut) = banner::take(&mut split, reader.banners);
-    if let Some(notice) = reader.notice {
+    let (mut banners, cut) = banner::take(&mut split, reader.known.banners);
+    if let Some(notice) = reader.known.notice {
         banner::take_notice(&mut split, is_html, notice, &mut banners);
     }
     let whole = split.len() == lines.len() && !cut;
@@ -201,11 +231,13 @@ fn chosen(lines: &[Line], is_html: bool, reader: &Reader<'_>) -> (Reading, Optio
     let of =
         |wanted: Class| split.iter().zip(&classes).filter(move |(_, c)| **c == wanted).map(|(l, _)| l.text.as_str());
     let gather = |wanted: Class| of(wanted).collect::<Vec<_>>().join("\n").trim().to_owned();
+    let kept: Vec<&str> =
+        split.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(line, _)| line.text.as_str()).collect();
     let words: Vec<String> =
         split.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(line, _)| line.written()).collect();
     let doubtful = match reader.manner {
         Manner::Agent => of(Class::Doubtful)
-            .chain(of(Class::Words).filter(|text| links::has_opaque(text)))
+            .chain(kept.iter().copied().filter(|text| links::has_opaque(text)))
             .filter(|text| !text.trim().is_empty())
             .map(str::to_owned)
             .collect(),
