@@ -49,11 +49,15 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     };
     store.is_sound().await.context("look at the database")?;
     flow.release_leases().await.context("take over the outbox")?;
+    flow.begin_run().await?;
     let health = Health::default();
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
     begin(&config, &flow, &health, &stopped, &mut loops);
-    open_doors(&config, &flow, &health, &stopped, &mut loops).await?;
+    if let Err(error) = open_doors(&config, &flow, &health, &stopped, &mut loops).await {
+        flow.end_run().await;
+        return Err(error);
+    }
     let keeper = store.clone();
     let mut sole = tokio::spawn(async move { keeper.keep_sole(sole).await });
     let mut usurped = false;
@@ -81,8 +85,10 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     watching.abort();
     stop.send_replace(true);
     let all = async { while loops.join_next().await.is_some() {} };
-    if timeout(STOP, all).await.is_err() {
-        tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start");
+    // a mail that a loop cannot leave may be the cause, so then the next run is careful
+    match timeout(STOP, all).await {
+        Ok(()) => flow.end_run().await,
+        Err(_) => tracing::warn!("a loop did not stop in time; what it had in hand is taken up at the next start"),
     }
     sole.abort();
     drop(flow);

@@ -2,7 +2,7 @@
 //! feature `failpoints` only; the shipped binary has none.
 //!
 //! A file with a place's name in the folder `YESREPLY_FAILPOINTS` aborts at the next visit of that place, or at the nth
-//! if it holds a number n; where mail is handled it holds words, and mail with them panics. `YESREPLY_FAULT=NAME+NAME`
+//! if it holds a number n; where mail is handled it holds words, and mail with them panics, or aborts at each visit. `YESREPLY_FAULT=NAME+NAME`
 //! builds some of [`FAULTS`] in.
 
 /// The mistakes, each made in one place and noticed by a test (docs/guarantees.md).
@@ -45,21 +45,38 @@ pub fn hit(_place: &str) {}
 #[cfg(feature = "failpoints")]
 #[expect(clippy::panic, reason = "a panic is what the test asked for")]
 pub fn poison(place: &str, mail: &[u8]) {
-    let Some(folder) = std::env::var_os("YESREPLY_FAILPOINTS") else {
-        return;
-    };
-    let Ok(words) = std::fs::read(std::path::Path::new(&folder).join(place)) else {
-        return;
-    };
-    if !words.is_empty() && mail.windows(words.len()).any(|window| window == words) {
+    if is_meant(place, mail) {
         panic!("a test asked for it at {place}");
     }
+}
+
+/// Does a test want something to happen here to mail with words that this one has?
+#[cfg(feature = "failpoints")]
+fn is_meant(place: &str, mail: &[u8]) -> bool {
+    let Some(folder) = std::env::var_os("YESREPLY_FAILPOINTS") else {
+        return false;
+    };
+    let words = std::fs::read(std::path::Path::new(&folder).join(place)).unwrap_or_default();
+    !words.is_empty() && mail.windows(words.len()).any(|window| window == words)
 }
 
 /// Panics here if a test asked for it.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub fn poison(_place: &str, _mail: &[u8]) {}
+
+/// Ends the process here, at each visit, if a test asked for it on account of words that this mail has.
+#[cfg(feature = "failpoints")]
+pub fn deadly(place: &str, mail: &[u8]) {
+    if is_meant(place, mail) {
+        std::process::abort();
+    }
+}
+
+/// Ends the process here if a test asked for it.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn deadly(_place: &str, _mail: &[u8]) {}
 
 /// Is this mistake built in?
 #[cfg(feature = "failpoints")]

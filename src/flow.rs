@@ -5,9 +5,11 @@
 //! Never     lets one bad mail stop others: what makes us fail, a panic included, goes to quarantine whole.
 
 pub mod calls;
+mod care;
 mod deciding;
 pub mod explain;
 pub mod lane;
+mod notices;
 pub mod prepare;
 pub mod signatures;
 mod steps;
@@ -27,8 +29,11 @@ use crate::mail::text::without_local_parts;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::keeping::EXPIRED_MAX;
-use crate::store::types::{AccountState, Claimed, Cursor, Ended, Errand, Gap, IntakeBatch, Progress, Settlement};
+use crate::store::types::{
+    AccountState, Claimed, Cursor, Ended, Errand, FetchedMail, Gap, IntakeBatch, Progress, Settlement,
+};
 
+use care::Care;
 use prepare::Prepared;
 use signatures::Signatures;
 use steps::{Claim, Urgent};
@@ -51,6 +56,7 @@ pub struct Flow {
     urgent: mpsc::Sender<Urgent>,
     bell: watch::Sender<()>,
     metrics: Metrics,
+    care: Care,
 }
 
 /// What became of an event.
@@ -87,7 +93,7 @@ impl Flow {
         };
         tokio::spawn(writer.run(works, urgents));
         let signatures = Signatures::of(&policy);
-        Arc::new(Flow { store, policy, signatures, work, urgent, bell, metrics })
+        Arc::new(Flow { store, policy, signatures, work, urgent, bell, metrics, care: Care::default() })
     }
 
     /// The store, for lists.
@@ -122,9 +128,16 @@ impl Flow {
     /// # Errors
     /// The store's; then the cursor has not moved.
     pub async fn intake(&self, batch: IntakeBatch) -> anyhow::Result<()> {
+        if self.reads_with_care(&batch.cursor) {
+            return self.one_by_one(batch).await;
+        }
         let (mails, progress) = batch.split();
-        let prepared = prepare::batch(self.desk(), &progress, mails).await?;
-        let committed = self.queue(prepared, Some(progress), Vec::new()).await?;
+        self.at_once(mails, &progress).await
+    }
+
+    async fn at_once(&self, mails: Vec<FetchedMail>, progress: &Progress) -> anyhow::Result<()> {
+        let prepared = prepare::batch(self.desk(), progress, mails).await?;
+        let committed = self.queue(prepared, Some(progress.clone()), Vec::new()).await?;
         self.taken_in(committed).await
     }
 

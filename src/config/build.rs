@@ -147,12 +147,23 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
                 connections: mailbox.smtp.connections.unwrap_or(4).clamp(1, 64),
                 per_minute: mailbox.smtp.per_minute,
                 per_day: mailbox.smtp.per_day,
+                answer_bytes_max: answer_bytes_max(message_bytes_max(file)),
                 user: mailbox.user.clone().unwrap_or_else(|| mailbox.address.clone()),
                 password,
             },
         );
     }
     accounts
+}
+
+/// The largest mail that is fetched whole, octets.
+fn message_bytes_max(file: &File) -> u64 {
+    file.limits.message_bytes_max.map_or(25 * 1024 * 1024, |s| s.0)
+}
+
+/// Servers estimate sizes, and a list of all mails of a large folder is one answer too.
+fn answer_bytes_max(message_bytes_max: u64) -> u64 {
+    message_bytes_max.saturating_add(message_bytes_max / 4).max(32 * 1024 * 1024)
 }
 
 /// Two of one domain are well: an old verifier knows RSA only.
@@ -282,7 +293,7 @@ fn limits(file: &File) -> Limits {
         ack_total: budget(limits.ack_total, 200, hour),
         cases_per_address: budget(limits.cases_per_address, 30, hour),
         relays_per_agent: budget(limits.relays_per_agent, 200, hour),
-        message_bytes_max: limits.message_bytes_max.map_or(25 * 1024 * 1024, |s| s.0),
+        message_bytes_max: message_bytes_max(file),
     }
 }
 

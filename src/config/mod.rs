@@ -100,6 +100,8 @@ pub struct Account {
     pub per_minute: Option<u32>,
     /// Mails a day.
     pub per_day: Option<u32>,
+    /// Octets of one answer of the IMAP server: a mail of `limits.message_bytes_max` and what is written round it.
+    pub answer_bytes_max: u64,
     /// Login.
     pub user: String,
     /// Password.

@@ -32,11 +32,13 @@ pub enum Kind {
     Spam,
     /// A case beyond `limits.cases_per_address` (R50).
     Limit,
+    /// A case that was not relayed to an agent, beyond `limits.relays_per_agent` (R60).
+    Overload,
 }
 
 impl Kind {
     /// All of them.
-    const ALL: [Kind; 3] = [Kind::Held, Kind::Spam, Kind::Limit];
+    const ALL: [Kind; 4] = [Kind::Held, Kind::Spam, Kind::Limit, Kind::Overload];
 
     /// The word in the store.
     #[must_use]
@@ -45,6 +47,7 @@ impl Kind {
             Kind::Held => "held",
             Kind::Spam => "spam",
             Kind::Limit => "limit",
+            Kind::Overload => "overload",
         }
     }
 
@@ -62,12 +65,18 @@ pub struct Line {
     pub id: i64,
     /// Mailbox short name.
     pub mailbox: String,
+    /// The agent whom it is for; `None`: all of the mailbox.
+    pub agent: Option<String>,
     /// Why it stands there.
     pub kind: Kind,
     /// Its case.
     pub case: CaseKey,
     /// The number of that case.
     pub reference: i64,
+    /// How often its tokens were revoked.
+    pub generation: i64,
+    /// Who owns it by now.
+    pub owner: Option<String>,
     /// When it happened, milliseconds.
     pub at_ms: i64,
     /// In words.
@@ -81,6 +90,13 @@ pub enum Due {
     Digest {
         /// Mailbox short name.
         mailbox: String,
+    },
+    /// The digest of an agent to whom much was relayed (R60).
+    Overload {
+        /// Mailbox short name.
+        mailbox: String,
+        /// The agent's short name.
+        agent: String,
     },
     /// Spam that was named long enough ago (R34).
     SpamEnds(CaseKey),
@@ -98,6 +114,7 @@ impl Due {
     pub fn word(&self) -> &'static str {
         match self {
             Due::Digest { .. } => "digest",
+            Due::Overload { .. } => "overload",
             Due::SpamEnds(_) => "spam_ends",
             Due::Breaker => "breaker",
             Due::Wakes(_) => "wakes",
@@ -110,6 +127,7 @@ impl Due {
     pub fn event_id(&self, at_ms: i64) -> String {
         match self {
             Due::Digest { mailbox } => format!("due/digest/{mailbox}/{at_ms}"),
+            Due::Overload { mailbox, agent } => format!("due/overload/{mailbox}/{agent}/{at_ms}"),
             Due::SpamEnds(case) => format!("due/{}/spam_ends/{at_ms}", case.0),
             Due::Breaker => format!("due/breaker/{at_ms}"),
             Due::Wakes(case) => format!("due/{}/wakes/{at_ms}", case.0),
@@ -130,9 +148,12 @@ pub fn noted(event: &Event, view: &View, policy: &Policy, mut decision: Decision
     let line = Line {
         id: 0,
         mailbox: mailbox.name.clone(),
+        agent: None,
         kind,
         case: case.key,
         reference: case.reference,
+        generation: case.generation,
+        owner: None,
         at_ms: event.at_ms,
         detail: detail.chars().take(DETAIL_CHARS).collect(),
     };
@@ -141,13 +162,19 @@ pub fn noted(event: &Event, view: &View, policy: &Policy, mut decision: Decision
     decision
 }
 
+/// A case in a few words.
+#[must_use]
+pub fn about(case: &Case) -> String {
+    let words = format!("{}: {}", case.customer.address, case.subject);
+    words.chars().take(DETAIL_CHARS).collect()
+}
+
 fn worth_a_line(view: &View, decision: &Decision) -> Option<(Case, Kind, String)> {
     let opened = decision.effects.iter().find_map(|effect| match effect {
         Effect::Open(case) => Some(case.as_ref()),
         _ => None,
     });
     let limited = decision.effects.iter().any(|e| matches!(e, Effect::Log(_, line) if line.kind == "beyond_limit"));
-    let about = |case: &Case| format!("{}: {}", case.customer.address, case.subject);
     match opened {
         Some(case) if case.old => None,
         Some(case) if case.status == Status::Spam => Some((case.clone(), Kind::Spam, about(case))),
@@ -198,7 +225,7 @@ pub fn due(event: &Event, mailbox: &str, view: &View, policy: &Policy) -> Decisi
         sheet.push(Effect::Remind(at_ms, Due::SpamEnds(line.case)));
     }
     let last = view.digest.iter().map(|l| l.id).max().unwrap_or_default();
-    sheet.push(Effect::Named(mailbox.name.clone(), last));
+    sheet.push(Effect::Named { mailbox: mailbox.name.clone(), agent: None, last });
     if view.digest.len() >= LINES_MAX {
         sheet.push(remind(policy, mailbox, event.at_ms));
     }

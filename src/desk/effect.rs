@@ -168,8 +168,15 @@ pub enum Effect {
     Remind(i64, Due),
     /// A line of the next digest.
     Digest(Line),
-    /// A digest has named the lines of this mailbox, up to this row.
-    Named(String, i64),
+    /// A digest has named lines.
+    Named {
+        /// Those of this mailbox.
+        mailbox: String,
+        /// For this agent; `None`: for all of it.
+        agent: Option<String>,
+        /// Up to this row.
+        last: i64,
+    },
     /// A case, its words and its mails are deleted; that they came stays known.
     Forget(CaseKey),
     /// Notifications go, as far as they are older (R80).

@@ -47,6 +47,8 @@ pub enum Letter {
     Welcome,
     /// What was put aside (R34).
     Digest,
+    /// What was not relayed one by one (R60).
+    Overload,
     /// The words that a customer can answer with, below an application's mail.
     Actions,
     /// What a customer chose was passed on, or what the application says to it.
@@ -68,6 +70,7 @@ impl Letter {
             Letter::Summary => "summary",
             Letter::Welcome => "welcome",
             Letter::Digest => "digest",
+            Letter::Overload => "overload",
             Letter::Actions => "actions",
             Letter::PassedOn => "passed_on",
             Letter::Report => "report",
@@ -76,7 +79,7 @@ impl Letter {
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 28] = [
+const BUILTIN: [(&str, &str); 30] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -99,6 +102,8 @@ const BUILTIN: [(&str, &str); 28] = [
     ("welcome.html", include_str!("../../config/letters/welcome.html")),
     ("digest.txt", include_str!("../../config/letters/digest.txt")),
     ("digest.html", include_str!("../../config/letters/digest.html")),
+    ("overload.txt", include_str!("../../config/letters/overload.txt")),
+    ("overload.html", include_str!("../../config/letters/overload.html")),
     ("actions.txt", include_str!("../../config/letters/actions.txt")),
     ("actions.html", include_str!("../../config/letters/actions.html")),
     ("passed_on.txt", include_str!("../../config/letters/passed_on.txt")),
@@ -255,6 +260,10 @@ fn sample() -> Value {
         diagnostic => "550 no such user", status => "5.1.1", count => 3,
         held => [context! { reference => 1001, at => "2026-01-01 10:00", detail => "a reason" }],
         spam => [context! { reference => 1002, at => "2026-01-01 10:00", detail => "x@mail.example: Win" }],
+        cases => [context! {
+            reference => 1004, at => "2026-01-01 10:00", detail => "z@mail.example: Lamp", owner => "anna",
+            tokened => "support@shop.example", subject_encoded => "x",
+        }],
         limit => [context! { reference => 1003, at => "2026-01-01 10:00", detail => "y@mail.example: Again" }],
     }
 }
@@ -263,7 +272,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 13] = [
+    const ALL: [Letter; 14] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -274,6 +283,7 @@ mod tests {
         Letter::Summary,
         Letter::Welcome,
         Letter::Digest,
+        Letter::Overload,
         Letter::Actions,
         Letter::PassedOn,
         Letter::Report,

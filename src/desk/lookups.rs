@@ -37,7 +37,8 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.references.insert(*reference);
             keys.away = true;
         }
-        What::Due(Due::Digest { mailbox }) => keys.digest = Some(mailbox.clone()),
+        What::Due(Due::Digest { mailbox }) => keys.digest = Some((mailbox.clone(), None)),
+        What::Due(Due::Overload { mailbox, agent }) => keys.digest = Some((mailbox.clone(), Some(agent.clone()))),
         What::Due(Due::SpamEnds(case)) => {
             keys.cases.insert(*case);
         }
@@ -82,6 +83,8 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.cases.insert(key);
         }
     }
+    // whoever is to hear of a case may have heard enough
+    keys.relays = keys.away && policy.limits.relays_per_agent.is_some();
     keys.without(&view.asked)
 }
 

@@ -143,7 +143,9 @@ pub fn repeats_itself(known: &CaseView, agent: &str, words: &str, now_ms: i64) -
     known.entries.iter().filter(|(_, entry)| same(entry)).count() >= SAME_WORDS_MAX
 }
 
-fn exhausted(budget: Option<Budget>, count: u32) -> bool {
+/// Is a budget used up?
+#[must_use]
+pub fn exhausted(budget: Option<Budget>, count: u32) -> bool {
     budget.is_some_and(|b| count >= b.count)
 }
 

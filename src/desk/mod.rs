@@ -36,6 +36,7 @@ pub mod opening;
 pub mod operator;
 pub mod orders;
 pub mod outgoing;
+pub mod overload;
 pub mod owners;
 pub mod ownership;
 pub mod policy;
@@ -249,6 +250,7 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Ordered(order) => operator::ordered(event, order, view, policy),
         What::Presence { agent, away } => absence::set(event, agent, *away, view, policy),
         What::Due(Due::Digest { mailbox }) => digest::due(event, mailbox, view, policy),
+        What::Due(Due::Overload { mailbox, agent }) => overload::due(event, (mailbox, agent), view, policy),
         What::Due(Due::SpamEnds(case)) => spam::ends(event, *case, view, policy),
         What::Due(Due::Breaker) => loops::breaker(event, view, policy),
         What::Due(Due::Wakes(case)) => waking::due(event, *case, view, policy),

@@ -16,6 +16,7 @@ use super::case::{Case, Direction, Entry};
 use super::letters::Letter;
 use super::notified;
 use super::outgoing::{Sheet, ToAgent, earlier, mailbox_of, shown, via};
+use super::overload::left_to_digest;
 use super::ownership::audience;
 use super::policy::{Agent, Mailbox, Policy};
 use super::recipients;
@@ -72,6 +73,9 @@ pub fn relay_to_audience(
     let away = mailbox_of(policy, case).and_then(|mailbox| owner_is_away(view, owner, mailbox, now_ms));
     let lines: Vec<String> = away.into_iter().collect();
     for agent in agents {
+        if left_to_digest(sheet, view, case, agent) {
+            continue;
+        }
         let lines: &[String] = if owner.is_some_and(|o| o.name == agent.name) { &[] } else { &lines };
         relay(sheet, Shown { case, known, entry, link, warnings, lines }, agent, purpose);
     }

@@ -49,12 +49,14 @@ pub struct Keys {
     pub deliveries: BTreeSet<i64>,
     /// Deliveries by Message-ID.
     pub sent_ids: BTreeSet<MessageId>,
-    /// Lines of this mailbox that no digest has named.
-    pub digest: Option<String>,
+    /// Lines of this mailbox that no digest has named, for this agent or for all of it.
+    pub digest: Option<(String, Option<String>)>,
     /// Is the breaker of acknowledgements open, and how many went out?
     pub breaker: bool,
     /// Who is away?
     pub away: bool,
+    /// How much was relayed to each agent lately (R60)?
+    pub relays: bool,
     /// How many cases each agent has.
     pub loads: bool,
     /// The open cases of this agent.
@@ -104,6 +106,7 @@ impl Keys {
         self.bounces &= !asked.bounces;
         self.breaker &= !asked.breaker;
         self.away &= !asked.away;
+        self.relays &= !asked.relays;
         self.loads &= !asked.loads;
         if self.work == asked.work {
             self.work = None;
@@ -143,6 +146,8 @@ pub struct View {
     pub agents: BTreeMap<String, String>,
     /// The number of the next case.
     pub next_reference: i64,
+    /// Mails relayed to each agent within the window of `limits.relays_per_agent`, by short name.
+    pub relays: BTreeMap<String, u32>,
     /// Lines of the mailbox's next digest, oldest first.
     pub digest: Vec<Line>,
     /// Agents who are away, by short name.

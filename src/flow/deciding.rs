@@ -18,7 +18,7 @@ use crate::store::events::{self, Happened};
 use crate::store::pending::{EntryRef, Pending};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::shelf::Shelf;
-use crate::store::{agenda, commit, load};
+use crate::store::{agenda, commit, load, notices};
 
 use super::Handled;
 use super::prepare::{Broken, Prepared};
@@ -50,7 +50,11 @@ impl Deciding<'_> {
         let decision = self.decision(connection, event).await?;
         let told = commit::commit(connection, &mut self.pending, &event.id, event.at_ms, &decision).await?;
         self.record(event, &decision, prepared, told.first_entry);
+        if let Some(seen) = &prepared.notice {
+            notices::seen(connection, seen, clock::now_ms()).await?;
+        }
         failpoint::poison("event.decided", &prepared.raw());
+        failpoint::deadly("event.ends", &prepared.raw());
         if let What::Due(_) = &event.what {
             agenda::done(connection, &event.id).await?;
         }

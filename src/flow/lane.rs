@@ -37,9 +37,9 @@ impl Lane {
     /// Takes a batch on its way; waits while too much is on it already.
     ///
     /// # Errors
-    /// An earlier batch, or a large one of these, could not be stored: nothing from there on is.
+    /// An earlier batch, or one that goes alone, could not be stored: nothing from there on is.
     pub async fn hand_over(&mut self, batch: IntakeBatch) -> anyhow::Result<()> {
-        if batch.size_bytes() > BESIDE_OTHERS_BYTES_MAX {
+        if batch.size_bytes() > BESIDE_OTHERS_BYTES_MAX || self.flow.reads_with_care(&batch.cursor) {
             self.finish().await?;
             return self.flow.intake(batch).await;
         }

@@ -24,10 +24,12 @@ use crate::mail::{Attachment, Incoming, forward, html, read};
 use crate::store::Store;
 use crate::store::bodies::Body;
 use crate::store::load::{KnownTexts, known_texts};
+use crate::store::notices::{Sighting, is_a_providers};
 use crate::store::pending::Blob;
 use crate::store::quarantine::Quarantined;
 use crate::store::types::{Content, FetchedMail, Progress};
 
+use super::notices::{self, Seen};
 use super::signatures::Signatures;
 
 /// Octets that are parsed in one blocking piece of work.
@@ -60,6 +62,8 @@ pub struct Prepared {
     pub blobs: Vec<Blob>,
     /// The body of a notification.
     pub body: Option<Body>,
+    /// What looks like a provider's notice on top of it (R44).
+    pub notice: Option<Sighting>,
 }
 
 /// A mail that made us fail.
@@ -79,7 +83,7 @@ impl Prepared {
     /// An event that is no mail.
     #[must_use]
     pub fn bare(event: Event) -> Self {
-        Prepared { event: Ok(event), raw: None, blobs: Vec::new(), body: None }
+        Prepared { event: Ok(event), raw: None, blobs: Vec::new(), body: None, notice: None }
     }
 
     /// Its event's id.
@@ -120,6 +124,8 @@ struct Piece {
     headers_only: bool,
     /// Why it must not be read.
     broken: Option<String>,
+    /// What looks like a provider's notice on top of it.
+    notice: Option<Seen>,
     /// It lay in the folder for spam.
     junk: bool,
     /// It lay in the folder of what people sent.
@@ -141,10 +147,10 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
         let (size_bytes, raw, headers_only, broken) = match mail.content {
             Content::Whole(raw) => (length(&raw), raw, false, None),
             Content::HeadersOnly { headers, size_bytes } => (size_bytes, headers, true, None),
-            Content::Short { bytes, reason } => (length(&bytes), bytes, false, Some(reason)),
+            Content::Unread { bytes, reason } => (length(&bytes), bytes, false, Some(reason)),
         };
         pieces.push(Piece {
-            id: if progress.sent { format!("{SENT}{}", cursor.event_id(mail.uid)) } else { cursor.event_id(mail.uid) },
+            id: event_id(progress, mail.uid),
             mailbox: cursor.mailbox.clone(),
             old: mail.old,
             at_ms: if mail.old { mail.internal_date_ms.unwrap_or(now) } else { now },
@@ -152,6 +158,7 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
             size_bytes,
             headers_only,
             broken,
+            notice: None,
             junk: progress.junk,
             sent: progress.sent,
             old_before_ms: if mail.uid <= cursor.uid_old {
@@ -162,6 +169,12 @@ pub async fn batch(desk: Desk<'_>, progress: &Progress, mails: Vec<FetchedMail>)
         });
     }
     all(desk, pieces).await
+}
+
+/// The event id of a mail of a folder.
+pub(super) fn event_id(progress: &Progress, uid: u32) -> String {
+    let id = progress.cursor.event_id(uid);
+    if progress.sent { format!("{SENT}{id}") } else { id }
 }
 
 /// Prepares a quarantined mail.
@@ -178,6 +191,7 @@ pub async fn one(desk: Desk<'_>, row: &Quarantined, raw: Vec<u8>) -> anyhow::Res
         raw,
         headers_only: false,
         broken: None,
+        notice: None,
         junk: false,
         sent: row.event_id.starts_with(SENT),
         old_before_ms: i64::MIN,
@@ -204,7 +218,10 @@ async fn all(desk: Desk<'_>, pieces: Vec<Piece>) -> anyhow::Result<Vec<Prepared>
         let mut with_texts = Vec::with_capacity(read.len());
         for ((piece, mail), checked) in read.into_iter().zip(opinions) {
             let background = match &mail {
-                Ok(mail) => Background { checked, ..background(desk.store, desk.policy, mail).await? },
+                Ok(mail) => {
+                    let has_notice = knows_notice(desk.store, piece.notice.as_ref()).await?;
+                    Background { checked, has_notice, ..background(desk.store, desk.policy, mail).await? }
+                }
                 Err(_) => Background::default(),
             };
             with_texts.push((piece, mail, background));
@@ -235,14 +252,22 @@ async fn opinions(desk: Desk<'_>, read: &[(Piece, Result<Incoming, String>)]) ->
     signatures.look_at(mails.collect()).await
 }
 
-fn read_piece(piece: Piece) -> (Piece, Result<Incoming, String>) {
-    let mail = match &piece.broken {
+fn read_piece(mut piece: Piece) -> (Piece, Result<Incoming, String>) {
+    let read = match &piece.broken {
         Some(reason) => Err(reason.clone()),
         None => guarded(|| {
             failpoint::poison("mail.read", &piece.raw);
-            read::read(&piece.raw)
+            failpoint::deadly("mail.ends", &piece.raw);
+            let mail = read::read(&piece.raw);
+            let from_outside = !piece.junk && !piece.sent;
+            let notice = from_outside.then(|| notices::on_top(&piece.mailbox, &mail)).flatten();
+            (mail, notice)
         }),
     };
+    let mail = read.map(|(mail, notice)| {
+        piece.notice = notice;
+        mail
+    });
     let by_id_alone = |mut mail: Incoming| {
         if let Some(id) = mail.message_id.as_ref().filter(|_| failpoint::fault("dedup_by_message_id")) {
             mail.content_hash = Sha256::digest(id.as_str()).into();
@@ -272,6 +297,16 @@ struct Background {
     of_agent: bool,
     /// What our own look at its signatures says.
     checked: Option<Opinion>,
+    /// What looks like a notice on top of it opens mails of many authors.
+    has_notice: bool,
+}
+
+async fn knows_notice(store: &Store, seen: Option<&Seen>) -> anyhow::Result<bool> {
+    let Some(seen) = seen else {
+        return Ok(false);
+    };
+    let mut reader = store.reader().acquire().await.context("look up a notice")?;
+    is_a_providers(&mut reader, &seen.sighting, clock::now_ms()).await.context("look up a notice")
 }
 
 async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::Result<Background> {
@@ -294,7 +329,7 @@ async fn background(store: &Store, policy: &Policy, mail: &Incoming) -> anyhow::
     }
     let mut reader = store.reader().acquire().await.context("read the texts of a case")?;
     let texts = known_texts(&mut reader, &cases, &ids).await.context("read the texts of a case")?;
-    Ok(Background { texts, of_agent, checked: None })
+    Ok(Background { texts, of_agent, ..Background::default() })
 }
 
 fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background, habits: &Habits) -> Prepared {
@@ -311,12 +346,14 @@ fn finish(piece: Piece, mail: Result<Incoming, String>, background: &Background,
             raw: Some(Arc::new(piece.raw)),
             blobs,
             body: None,
+            notice: piece.notice.map(|seen| seen.sighting),
         },
         Err(reason) => Prepared {
             event: Err(Broken { id: piece.id, mailbox: piece.mailbox, old: piece.old, reason }),
             raw: Some(Arc::new(piece.raw)),
             blobs: Vec::new(),
             body: None,
+            notice: None,
         },
     }
 }
@@ -335,7 +372,13 @@ fn arrival(
     let internal: Vec<&str> = texts.internal.iter().map(String::as_str).collect();
     let shared: Vec<&str> = texts.shared.iter().map(String::as_str).collect();
     let banners: Vec<&str> = habits.banners.iter().map(String::as_str).collect();
-    let known = Known { ours: &internal, shared: &shared, banners: &banners, forwarded: shows_another(&mail) };
+    let known = Known {
+        ours: &internal,
+        shared: &shared,
+        banners: &banners,
+        notice: piece.notice.as_ref().filter(|_| background.has_notice).map(|seen| seen.words.as_str()),
+        forwarded: shows_another(&mail),
+    };
     let reading: Reading = read_customer(&mail.text, mail.html.as_deref(), &known);
     let agent_reading: Reading = if failpoint::fault("uncut") {
         // the guard alone must stop what quotes carry

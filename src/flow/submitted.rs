@@ -14,6 +14,7 @@ use crate::desk::policy::{Application, Mailbox, Phrases, ReplyAddress};
 use crate::desk::routing::is_our_own;
 use crate::desk::submission::{self, Submission};
 use crate::desk::{Event, What};
+use crate::failpoint;
 use crate::mail::edit::{Header, split};
 use crate::mail::{Address, Incoming, phrases, read, rewrite};
 use crate::store::bodies::Body;
@@ -94,6 +95,11 @@ impl Flow {
     /// # Errors
     /// The store's: then what was not committed is to be handed in again; repeats are recognised.
     pub async fn handed_in(&self, handed: HandedIn) -> anyhow::Result<Vec<Taken>> {
+        self.handed_in_with_care(handed).await
+    }
+
+    /// Takes it in, whatever became of it before.
+    pub(super) async fn read_and_taken(&self, handed: HandedIn) -> anyhow::Result<Vec<Taken>> {
         let opened = tokio::task::spawn_blocking(move || open(handed)).await.context("read a mail")?;
         let opened = match opened {
             Ok(opened) => opened,
@@ -249,6 +255,7 @@ impl Flow {
             raw: Some(opened.raw.clone()),
             blobs: Vec::new(),
             body: Some(below.stored),
+            notice: None,
         })
     }
 
@@ -333,6 +340,7 @@ fn delivered(opened: &Opened, recipient: &Address, transaction: &str) -> Vec<u8>
 
 fn open(mut handed: HandedIn) -> Result<Opened, (String, usize)> {
     let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        failpoint::deadly("handed_in.ends", &handed.bytes);
         let (header, _) = split(&handed.bytes);
         (read::read(&handed.bytes), Header::parse(header))
     }));

@@ -1,12 +1,16 @@
 //! From an account to a logged-in IMAP connection.
 
-use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as Task, Poll};
+use std::{fmt, io};
 
 use anyhow::{Context, bail};
 use async_imap::imap_proto::{Response, ResponseCode, Status};
 use async_imap::{Authenticator, Client};
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -25,7 +29,62 @@ pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Io for T {}
 
 /// What the connection reads from.
-pub type Stream = BufReader<Box<dyn Io>>;
+pub type Stream = BufReader<Bounded>;
+
+/// Octets that a server may still send before its answer is whole.
+#[derive(Debug, Clone)]
+pub struct Allowance {
+    left: Arc<AtomicU64>,
+    bytes_max: u64,
+}
+
+impl Allowance {
+    fn new(bytes_max: u64) -> Self {
+        Allowance { left: Arc::new(AtomicU64::new(bytes_max)), bytes_max }
+    }
+
+    /// An answer was whole: the next one has all of it.
+    pub fn renew(&self) {
+        self.left.store(self.bytes_max, Ordering::Relaxed);
+    }
+}
+
+/// A stream that ends with an error where an answer is longer than allowed: async-imap holds one in memory, and stops at
+/// 512 MiB.
+#[derive(Debug)]
+pub struct Bounded {
+    inner: Box<dyn Io>,
+    allowance: Allowance,
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Task<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let left = self.allowance.left.load(Ordering::Relaxed);
+        if left == 0 {
+            let words = format!("one answer is longer than {} octets", self.allowance.bytes_max);
+            return Poll::Ready(Err(io::Error::other(words)));
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+        let read = u64::try_from(buffer.filled().len().saturating_sub(before)).unwrap_or(u64::MAX);
+        self.allowance.left.store(left.saturating_sub(read), Ordering::Relaxed);
+        polled
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Task<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
 
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
@@ -71,9 +130,11 @@ pub async fn connect(account: &Account) -> Result<Wire, Refusal> {
         }
         Tls::None => (Box::new(socket), false),
     };
+    let allowance = Allowance::new(account.answer_bytes_max);
+    let stream = Bounded { inner: stream, allowance: allowance.clone() };
     let mut client = Client::new(BufReader::with_capacity(BUFFER_BYTES, stream));
     let offers = if greeted { Offers::default() } else { greeting(&mut client, &endpoint.host).await? };
-    login(client, account, &offers).await
+    login(client, account, &offers, allowance).await
 }
 
 async fn greeting(client: &mut Client<Stream>, host: &str) -> anyhow::Result<Offers> {
@@ -131,7 +192,12 @@ async fn line(reader: &mut BufReader<TcpStream>) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).trim_end().chars().filter(|c| !c.is_control()).collect())
 }
 
-async fn login(client: Client<Stream>, account: &Account, offers: &Offers) -> Result<Wire, Refusal> {
+async fn login(
+    client: Client<Stream>,
+    account: &Account,
+    offers: &Offers,
+    allowance: Allowance,
+) -> Result<Wire, Refusal> {
     let password = account.password.expose_secret();
     let refused = |error: async_imap::error::Error| match error {
         async_imap::error::Error::No(words) | async_imap::error::Error::Bad(words) => {
@@ -153,7 +219,7 @@ async fn login(client: Client<Stream>, account: &Account, offers: &Offers) -> Re
         .await
         .with_context(|| format!("log in at {}: no answer in time", account.imap.host))?
         .map_err(|(error, _)| refused(error))?;
-    let mut wire = Wire::new(session, &account.imap.host);
+    let mut wire = Wire::new(session, &account.imap.host, allowance);
     wire.introduce().await?;
     Ok(wire)
 }

@@ -292,7 +292,7 @@ impl Pass<'_> {
             listed.size_bytes,
             bytes.len()
         );
-        Ok(Ok(Content::Short { bytes, reason }))
+        Ok(Ok(Content::Unread { bytes, reason }))
     }
 
     async fn hand_over(&mut self, uid_last: u32, mails: Vec<FetchedMail>, gaps: Vec<Gap>) -> anyhow::Result<()> {

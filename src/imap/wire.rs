@@ -10,7 +10,7 @@ use async_imap::Session;
 use async_imap::imap_proto::{Capability, MailboxDatum, Outcome, Response, ResponseCode, Status};
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::Stream;
+use super::connect::{Allowance, Stream};
 
 /// For commands that carry no mail.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -118,13 +118,14 @@ pub struct Wire {
     host: String,
     offers: Offers,
     news: bool,
+    allowance: Allowance,
 }
 
 impl Wire {
     /// Over a fresh session.
     #[must_use]
-    pub fn new(session: Session<Stream>, host: &str) -> Self {
-        Wire { session, host: host.to_owned(), offers: Offers::default(), news: false }
+    pub fn new(session: Session<Stream>, host: &str, allowance: Allowance) -> Self {
+        Wire { session, host: host.to_owned(), offers: Offers::default(), news: false, allowance }
     }
 
     /// What the server can do.
@@ -226,7 +227,10 @@ impl Wire {
         read: impl FnOnce(&Response<'_>) -> T,
     ) -> Result<T, WireError> {
         match timeout_at(until, self.session.read_response()).await {
-            Ok(Ok(Some(response))) => Ok(read(response.parsed())),
+            Ok(Ok(Some(response))) => {
+                self.allowance.renew();
+                Ok(read(response.parsed()))
+            }
             Ok(Ok(None)) => Err(self.lost(verb, "the server closed the connection")),
             Ok(Err(error)) => Err(self.lost(verb, error.to_string())),
             Err(_) => Err(self.lost(verb, "no answer in time")),
@@ -282,6 +286,7 @@ impl Wire {
                 Ok(Ok(None)) => return Err(self.lost(verb, "the server closed the connection")),
                 Ok(Err(error)) => return Err(self.lost(verb, error.to_string())),
             };
+            self.allowance.renew();
             match response.parsed() {
                 Response::Continue { .. } => accepted = true,
                 Response::Done { tag: answered, .. } if *answered == tag => return Ok(Woken::Refused),

@@ -13,6 +13,7 @@ use ego_tree::NodeId;
 use ego_tree::iter::Edge;
 use scraper::{Html, Node};
 
+use super::links::restore::Restored;
 use super::{links, text};
 use crate::limits::{HTML_BYTES_MAX, QUOTE_MARKS_MAX};
 
@@ -96,9 +97,20 @@ impl HtmlBody {
         self.keep_unquoted(keep, 0)
     }
 
+    /// The same, with these links in place of others.
+    #[must_use]
+    pub fn keep_restored(&self, keep: &[bool], links: &Restored) -> String {
+        self.write(&self.shown(keep), 0, links)
+    }
+
     /// The same without the outermost `quotes` blockquotes round each line.
     #[must_use]
     pub fn keep_unquoted(&self, keep: &[bool], quotes: usize) -> String {
+        self.write(&self.shown(keep), quotes, &Restored::new())
+    }
+
+    /// The nodes of these lines, and those round them.
+    fn shown(&self, keep: &[bool]) -> HashSet<NodeId> {
         let kept: HashSet<NodeId> = self
             .lines
             .iter()
@@ -116,16 +128,16 @@ impl HtmlBody {
                 next = node.parent();
             }
         }
-        self.write(&shown, quotes)
+        shown
     }
 
-    fn write(&self, shown: &HashSet<NodeId>, quotes: usize) -> String {
+    fn write(&self, shown: &HashSet<NodeId>, quotes: usize, restored: &Restored) -> String {
         let mut out = String::new();
         let mut open = 0usize;
         for edge in self.tree.tree.root().traverse() {
             match edge {
                 Edge::Open(node) if shown.contains(&node.id()) => match node.value() {
-                    Node::Text(words) => out.push_str(&escaped(words)),
+                    Node::Text(words) => out.push_str(&escaped(&with_restored(words, restored))),
                     Node::Element(element) if element.name() == "blockquote" && open < quotes => {
                         open = open.saturating_add(1);
                     }
@@ -135,6 +147,7 @@ impl HtmlBody {
                         out.push_str(element.name());
                         for (name, value) in element.attrs() {
                             let value = if name == "href" { links::unwrapped(value) } else { value.into() };
+                            let value = restored.get(value.trim()).map_or(value, |link| link.into());
                             out.push_str(&format!(" {name}=\"{}\"", escaped(&value)));
                         }
                         out.push('>');
@@ -159,6 +172,12 @@ impl HtmlBody {
         }
         out
     }
+}
+
+/// Text with these links in place of others.
+fn with_restored(words: &str, restored: &Restored) -> String {
+    // the longer first: one may begin with the other
+    restored.iter().rev().fold(words.to_owned(), |words, (wrapped, link)| words.replace(wrapped, link))
 }
 
 fn escaped(words: &str) -> String {

@@ -5,6 +5,8 @@
 //!           Avanan write; RFC 3986 section 2.1 for percent-encoding.
 //! Never     follows a link, and never takes a target that is not `http` or `https`.
 
+pub mod restore;
+
 use std::borrow::Cow;
 
 use data_encoding::{BASE64URL_NOPAD, Encoding};
@@ -81,7 +83,11 @@ pub fn unwrapped(text: &str) -> Cow<'_, str> {
 /// Is there a wrapped link whose target only the provider knows?
 #[must_use]
 pub fn has_opaque(text: &str) -> bool {
-    links(text).any(|(_, link)| matches!(way(link), Some((Way::Opaque, _))))
+    links(text).any(|(_, link)| is_opaque(link))
+}
+
+fn is_opaque(link: &str) -> bool {
+    matches!(way(link), Some((Way::Opaque, _)))
 }
 
 /// The links of a text and where they begin.

@@ -11,11 +11,13 @@ mod banner;
 pub(super) mod frames;
 pub mod known;
 pub(super) mod lines;
+pub mod notice;
 mod signature;
 pub(super) mod vocabulary;
 
 use super::html::{self, HtmlBody};
 use super::links;
+use super::links::restore;
 use crate::limits::REPLY_CHARS_MAX;
 
 use known::Shingles;
@@ -59,6 +61,8 @@ pub struct Known<'a> {
     pub shared: &'a [&'a str],
     /// What a provider writes into mail from outside, `[intake] banner` (R44).
     pub banners: &'a [&'a str],
+    /// Words of the notice on top of it that opens mails of many authors, as [`notice::of`] gives them (R44).
+    pub notice: Option<&'a str>,
     /// What stands below the words is meant to be read ([`super::references::shows_another`]): a customer's is kept.
     pub forwarded: bool,
 }
@@ -102,17 +106,21 @@ pub fn read_agent(text: &str, html: Option<&str>, known: &Known<'_>) -> Reading 
 /// Who reads, and what they know.
 #[derive(Debug)]
 struct Reader<'a> {
+    known: Known<'a>,
     ours: Shingles,
     shared: Shingles,
-    banners: &'a [&'a str],
-    forwarded: bool,
     manner: Manner,
 }
 
 impl<'a> Reader<'a> {
     fn new(known: &Known<'a>, manner: Manner) -> Self {
         let (ours, shared) = (Shingles::of(known.ours), Shingles::of(known.shared));
-        Reader { ours, shared, banners: known.banners, forwarded: known.forwarded, manner }
+        Reader { known: *known, ours, shared, manner }
+    }
+
+    /// What was said and relayed.
+    fn texts(&self) -> impl Iterator<Item = &'a str> {
+        self.known.ours.iter().chain(self.known.shared).copied()
     }
 
     /// Is this line one that we wrote, or a customer?
@@ -131,7 +139,7 @@ impl<'a> Reader<'a> {
     }
 
     fn keeps_forwarded(&self) -> bool {
-        self.forwarded && self.manner == Manner::Customer
+        self.known.forwarded && self.manner == Manner::Customer
     }
 }
 
@@ -142,7 +150,11 @@ fn read(text: &str, html: Option<&str>, known: &Known<'_>, manner: Manner) -> Re
     let reader = Reader::new(known, manner);
     match html.and_then(html::parse).filter(|body| body.lines().iter().any(|l| !l.text.is_empty())) {
         Some(body) => from_html(&body, &reader),
-        None => chosen(&plain_lines(text), &reader).0,
+        None => {
+            let mut lines = plain_lines(text);
+            restored(&mut lines, &reader);
+            chosen(&lines, false, &reader).0
+        }
     }
 }
 
@@ -159,10 +171,37 @@ fn too_long(text: &str, manner: Manner) -> Reading {
 }
 
 fn from_html(body: &HtmlBody, reader: &Reader<'_>) -> Reading {
-    let lines: Vec<Line> = body.lines().iter().map(|l| Line::of(&links::unwrapped(&l.text), l.depth)).collect();
-    let (mut reading, keep) = chosen(&lines, reader);
-    reading.words_html = keep.map(|keep| body.keep(&keep));
+    let mut lines = html_lines(body);
+    let restored = restored(&mut lines, reader);
+    let (mut reading, keep) = chosen(&lines, true, reader);
+    reading.words_html = keep.map(|keep| body.keep_restored(&keep, &restored));
+    // a link whose target is too long to be shown beside its words
+    let hidden = reading.words_html.as_deref().is_some_and(links::has_opaque);
+    if reader.manner == Manner::Agent && hidden && reading.doubtful.is_empty() {
+        reading.doubtful.push("a link in it leads to where only your mail provider knows".to_owned());
+    }
     reading
+}
+
+/// Puts the links that stood in what an agent quotes in place of those that only their provider can undo.
+fn restored(lines: &mut [Line], reader: &Reader<'_>) -> restore::Restored {
+    let mut done = restore::Restored::new();
+    let is_wanted = |line: &&mut Line| line.depth > 0 && links::has_opaque(&line.text);
+    let mut wanted = lines.iter_mut().filter(is_wanted).peekable();
+    if reader.manner == Manner::Agent && wanted.peek().is_some() {
+        let stored = restore::Lines::of(reader.texts());
+        for line in wanted {
+            if let Some(text) = stored.restored(&line.text, &mut done) {
+                line.text = text;
+            }
+        }
+    }
+    done
+}
+
+/// Lines of HTML with their quote depth.
+fn html_lines(body: &HtmlBody) -> Vec<Line> {
+    body.lines().iter().map(|l| Line::of(&links::unwrapped(&l.text), l.depth)).collect()
 }
 
 /// Lines of plain text with their quote depth.
@@ -176,10 +215,13 @@ pub(super) fn classes_of(lines: &[Line]) -> Vec<Class> {
 }
 
 /// The reading, and which lines of the body it keeps (`None` where a line was split: the HTML is made anew).
-fn chosen(lines: &[Line], reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
+fn chosen(lines: &[Line], is_html: bool, reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
     let mut split = attributions::split_glued_attributions(lines);
     mark_unusual(&mut split, reader.is_strict());
-    let (banners, cut) = banner::take(&mut split, reader.banners);
+    let (mut banners, cut) = banner::take(&mut split, reader.known.banners);
+    if let Some(notice) = reader.known.notice {
+        banner::take_notice(&mut split, is_html, notice, &mut banners);
+    }
     let whole = split.len() == lines.len() && !cut;
     let mut classes = classify(&split, reader);
     if reader.manner == Manner::Customer && classes.contains(&Class::Signature) && only_signature(&split, &classes) {
@@ -190,11 +232,13 @@ fn chosen(lines: &[Line], reader: &Reader<'_>) -> (Reading, Option<Vec<bool>>) {
     let of =
         |wanted: Class| split.iter().zip(&classes).filter(move |(_, c)| **c == wanted).map(|(l, _)| l.text.as_str());
     let gather = |wanted: Class| of(wanted).collect::<Vec<_>>().join("\n").trim().to_owned();
+    let kept: Vec<&str> =
+        split.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(line, _)| line.text.as_str()).collect();
     let words: Vec<String> =
         split.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(line, _)| line.written()).collect();
     let doubtful = match reader.manner {
         Manner::Agent => of(Class::Doubtful)
-            .chain(of(Class::Words).filter(|text| links::has_opaque(text)))
+            .chain(kept.iter().copied().filter(|text| links::has_opaque(text)))
             .filter(|text| !text.trim().is_empty())
             .map(str::to_owned)
             .collect(),

@@ -15,6 +15,7 @@ use super::{rows, search};
 pub async fn add(connection: &mut AnyConnection, at_ms: i64, due: &Due) -> sqlx::Result<()> {
     let (mailbox, case, agent) = match due {
         Due::Digest { mailbox } => (mailbox.clone(), None, None),
+        Due::Overload { mailbox, agent } => (mailbox.clone(), None, Some(agent.clone())),
         Due::SpamEnds(case) | Due::Wakes(case) => (String::new(), Some(case.to_i64()), None),
         Due::Breaker => (String::new(), None, None),
         Due::Back(agent) => (String::new(), None, Some(agent.clone())),
@@ -55,34 +56,45 @@ pub async fn breaker_is_open(connection: &mut AnyConnection) -> sqlx::Result<boo
     Ok(rows::number(&row, "n")? > 0)
 }
 
-/// A line of the next digest.
+/// A line of the next digest. A case stands once in the digest of one agent.
 ///
 /// # Errors
 /// The database's.
 pub async fn note(connection: &mut AnyConnection, line: &Line) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO digest (mailbox, kind, case_key, at, detail) VALUES ($1, $2, $3, $4, $5)")
-        .bind(line.mailbox.clone())
-        .bind(line.kind.word())
-        .bind(line.case.to_i64())
-        .bind(line.at_ms)
-        .bind(line.detail.clone())
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO digest (mailbox, kind, case_key, at, detail, agent)
+         SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
+             SELECT 1 FROM digest WHERE case_key = $3 AND kind = $2 AND agent = $6 AND named_at IS NULL)",
+    )
+    .bind(line.mailbox.clone())
+    .bind(line.kind.word())
+    .bind(line.case.to_i64())
+    .bind(line.at_ms)
+    .bind(line.detail.clone())
+    .bind(line.agent.clone())
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 
-/// Lines of a mailbox that no digest has named, oldest first.
+/// Lines of a mailbox, for one agent or for all of it, that no digest has named, oldest first.
 ///
 /// # Errors
 /// The database's.
-pub async fn unnamed(connection: &mut AnyConnection, mailbox: &str) -> sqlx::Result<Vec<Line>> {
+pub async fn unnamed(
+    connection: &mut AnyConnection,
+    (mailbox, agent): (&str, Option<&str>),
+) -> sqlx::Result<Vec<Line>> {
     sqlx::query(
-        "SELECT digest.id, digest.kind, digest.case_key, digest.at, digest.detail, cases.reference
+        "SELECT digest.id, digest.kind, digest.case_key, digest.at, digest.detail, cases.reference, cases.generation,
+                cases.owner
          FROM digest JOIN cases ON cases.case_key = digest.case_key
-         WHERE digest.mailbox = $1 AND digest.named_at IS NULL ORDER BY digest.id LIMIT $2",
+         WHERE digest.mailbox = $1 AND coalesce(digest.agent, '') = $3 AND digest.named_at IS NULL
+         ORDER BY digest.id LIMIT $2",
     )
     .bind(mailbox.to_owned())
     .bind(i64::try_from(LINES_MAX).unwrap_or(i64::MAX))
+    .bind(agent.unwrap_or_default().to_owned())
     .fetch_all(&mut *connection)
     .await?
     .iter()
@@ -91,9 +103,12 @@ pub async fn unnamed(connection: &mut AnyConnection, mailbox: &str) -> sqlx::Res
         Ok(Line {
             id: rows::number(row, "id")?,
             mailbox: mailbox.to_owned(),
+            agent: agent.map(str::to_owned),
             kind: Kind::from_word(&kind).ok_or_else(|| rows::bad("kind", kind))?,
             case: rows::case_key(row, "case_key")?,
             reference: rows::number(row, "reference")?,
+            generation: rows::number(row, "generation")?,
+            owner: rows::maybe_text(row, "owner")?,
             at_ms: rows::number(row, "at")?,
             detail: rows::text(row, "detail")?,
         })
@@ -105,13 +120,22 @@ pub async fn unnamed(connection: &mut AnyConnection, mailbox: &str) -> sqlx::Res
 ///
 /// # Errors
 /// The database's.
-pub async fn named(connection: &mut AnyConnection, mailbox: &str, last: i64, at_ms: i64) -> sqlx::Result<()> {
-    sqlx::query("UPDATE digest SET named_at = $1 WHERE mailbox = $2 AND named_at IS NULL AND id <= $3")
-        .bind(at_ms)
-        .bind(mailbox.to_owned())
-        .bind(last)
-        .execute(&mut *connection)
-        .await?;
+pub async fn named(
+    connection: &mut AnyConnection,
+    (mailbox, agent): (&str, Option<&str>),
+    last: i64,
+    at_ms: i64,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE digest SET named_at = $1
+         WHERE mailbox = $2 AND coalesce(agent, '') = $4 AND named_at IS NULL AND id <= $3",
+    )
+    .bind(at_ms)
+    .bind(mailbox.to_owned())
+    .bind(last)
+    .bind(agent.unwrap_or_default().to_owned())
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 
@@ -182,6 +206,10 @@ impl Store {
                 let kind = rows::text(row, "kind")?;
                 let case = rows::maybe_number(row, "case_key")?.map(CaseKey::from_i64);
                 let due = match (kind.as_str(), case) {
+                    ("overload", _) => Due::Overload {
+                        mailbox: rows::text(row, "mailbox")?,
+                        agent: rows::maybe_text(row, "agent")?.unwrap_or_default(),
+                    },
                     ("digest", _) => Due::Digest { mailbox: rows::text(row, "mailbox")? },
                     ("spam_ends", Some(case)) => Due::SpamEnds(case),
                     ("breaker", _) => Due::Breaker,

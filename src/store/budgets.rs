@@ -114,6 +114,30 @@ pub async fn notices_to(connection: &mut AnyConnection, address: &Address, at_ms
     Ok(small(rows::number(&row, "n")?))
 }
 
+/// Mails relayed to each agent within the window of `limits.relays_per_agent` (R60).
+///
+/// # Errors
+/// The database's.
+pub async fn relays(
+    connection: &mut AnyConnection,
+    policy: &Policy,
+    at_ms: i64,
+) -> sqlx::Result<BTreeMap<String, u32>> {
+    let window_ms = policy.limits.relays_per_agent.map_or(0, |b| b.window_ms);
+    sqlx::query(
+        "SELECT agent, count(*) AS n FROM outbox
+         WHERE purpose IN ($1, $2) AND unauthenticated = 0 AND created_at > $3 AND agent IS NOT NULL GROUP BY agent",
+    )
+    .bind(Purpose::RelayOwner.word())
+    .bind(Purpose::RelayAll.word())
+    .bind(at_ms.saturating_sub(window_ms))
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(|row| Ok((rows::text(row, "agent")?, small(rows::number(row, "n")?))))
+    .collect()
+}
+
 /// Addresses to which notifications came back within the last hour, and notifications that left, as far as they are
 /// counted (R64).
 ///

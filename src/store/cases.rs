@@ -111,6 +111,10 @@ pub async fn untold(connection: &mut AnyConnection, mailbox: &str, since_ms: i64
     sqlx::query(
         "SELECT case_key FROM cases WHERE mailbox = $1 AND status = 'new' AND old = 0 AND opened_at > $2
          AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.case_key = cases.case_key AND outbox.agent IS NOT NULL)
+         AND NOT EXISTS (SELECT 1 FROM digest WHERE digest.case_key = cases.case_key AND digest.agent IS NOT NULL
+                         AND (digest.named_at IS NOT NULL OR EXISTS (
+                             SELECT 1 FROM agenda WHERE agenda.kind = 'overload' AND agenda.agent = digest.agent
+                             AND agenda.mailbox = digest.mailbox)))
          ORDER BY reference",
     )
     .bind(mailbox.to_owned())

@@ -101,7 +101,9 @@ pub async fn commit(
             Effect::Log(case, line) => commit.pending.log(*case, at_ms, line),
             Effect::Remind(due_ms, due) => agenda::add(commit.connection, *due_ms, due).await?,
             Effect::Digest(line) => agenda::note(commit.connection, line).await?,
-            Effect::Named(mailbox, last) => agenda::named(commit.connection, mailbox, *last, at_ms).await?,
+            Effect::Named { mailbox, agent, last } => {
+                agenda::named(commit.connection, (mailbox, agent.as_deref()), *last, at_ms).await?;
+            }
             Effect::Forget(case) => {
                 commit.pending.flush(commit.connection).await?;
                 agenda::forget(commit.connection, *case).await?;

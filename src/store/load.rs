@@ -69,13 +69,17 @@ pub async fn load(
         view.asked.passed = Some(author.clone());
         view.author_has_passed = !people::have_passed(connection, &[author.key()]).await?.is_empty();
     }
-    if let Some(mailbox) = &keys.digest {
-        view.asked.digest = Some(mailbox.clone());
-        view.digest = agenda::unnamed(connection, mailbox).await?;
+    if let Some((mailbox, agent)) = &keys.digest {
+        view.asked.digest.clone_from(&keys.digest);
+        view.digest = agenda::unnamed(connection, (mailbox, agent.as_deref())).await?;
     }
     if keys.breaker {
         view.asked.breaker = true;
         view.counts.ack_total = budgets::ack_total(connection, policy, at_ms).await?;
+    }
+    if keys.relays {
+        view.asked.relays = true;
+        view.relays = budgets::relays(connection, policy, at_ms).await?;
     }
     agents(connection, keys, view).await?;
     came_back(connection, keys, view, at_ms).await?;

@@ -31,6 +31,7 @@ pub struct Shelf {
     passed: BTreeMap<String, bool>,
     next_reference: Option<i64>,
     away: Option<BTreeMap<String, Absence>>,
+    relays: Option<BTreeMap<String, u32>>,
 }
 
 impl Shelf {
@@ -57,6 +58,9 @@ impl Shelf {
         shelf.have_passed(connection, &passed.into_iter().collect::<Vec<_>>()).await?;
         if keys.iter().any(|k| k.away) {
             shelf.away = Some(super::handling::away(connection).await?);
+        }
+        if keys.iter().any(|k| k.relays) {
+            shelf.relays = Some(super::budgets::relays(connection, policy, at_ms).await?);
         }
         if keys.iter().any(|k| k.next_reference) {
             let row = sqlx::query("SELECT value FROM counters WHERE name = 'reference'").fetch_one(connection).await?;
@@ -99,6 +103,11 @@ impl Shelf {
             view.asked.away = true;
             view.away.clone_from(away);
         }
+        if let (true, Some(relays)) = (keys.relays, &self.relays) {
+            keys.relays = false;
+            view.asked.relays = true;
+            view.relays.clone_from(relays);
+        }
         if let (true, Some(next)) = (keys.next_reference, self.next_reference) {
             keys.next_reference = false;
             view.asked.next_reference = true;
@@ -131,6 +140,7 @@ impl Shelf {
                 Effect::Send(dispatch) => {
                     self.ids.remove(&dispatch.draft.message_id);
                     self.count(|author, counts| sent(dispatch, author, counts));
+                    self.relayed(dispatch);
                 }
                 Effect::AddParty(_, party) if party.has_passed => {
                     self.passed.insert(party.person.address.key(), true);
@@ -148,6 +158,15 @@ impl Shelf {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// One more for the agent to whom a mail was relayed.
+    fn relayed(&mut self, dispatch: &Dispatch) {
+        let is_relay = matches!(dispatch.purpose, Purpose::RelayOwner | Purpose::RelayAll);
+        if let (true, Some(agent), Some(relays)) = (is_relay, &dispatch.agent, &mut self.relays) {
+            let count = relays.entry(agent.clone()).or_default();
+            *count = count.saturating_add(1);
         }
     }
 

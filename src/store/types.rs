@@ -210,11 +210,41 @@ impl IntakeBatch {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         let size = |mail: &FetchedMail| match &mail.content {
-            Content::Whole(bytes) | Content::HeadersOnly { headers: bytes, .. } | Content::Short { bytes, .. } => {
+            Content::Whole(bytes) | Content::HeadersOnly { headers: bytes, .. } | Content::Unread { bytes, .. } => {
                 bytes.len()
             }
         };
         self.mails.iter().map(size).fold(0, usize::saturating_add)
+    }
+
+    /// The same, with one mail in each at most: the position moves from mail to mail.
+    #[must_use]
+    pub fn singles(mut self) -> Vec<IntakeBatch> {
+        let mut mails = std::mem::take(&mut self.mails);
+        mails.sort_by_key(|mail| mail.uid);
+        let mut singles = Vec::with_capacity(mails.len().max(1));
+        let mut mails = mails.into_iter().peekable();
+        while let Some(mail) = mails.next() {
+            if mails.peek().is_none() {
+                self.mails.push(mail);
+                break;
+            }
+            let uid = mail.uid;
+            let (gaps, later) = std::mem::take(&mut self.gaps).into_iter().partition(|gap| gap.uid < uid);
+            self.gaps = later;
+            let cursor = Cursor { uid_last: uid, ..self.cursor.clone() };
+            let moved_from = self.moved_from.replace(uid);
+            singles.push(IntakeBatch {
+                cursor,
+                moved_from,
+                mails: vec![mail],
+                gaps,
+                gaps_closed: Vec::new(),
+                ..self.clone()
+            });
+        }
+        singles.push(self);
+        singles
     }
 
     /// The mails, to be read, and what is committed beside what they cause.
@@ -272,11 +302,80 @@ pub enum Content {
         /// RFC822.SIZE.
         size_bytes: u64,
     },
-    /// The server gives fewer octets than it announces, again and again: what it gives, and why it is put aside.
-    Short {
+    /// It must not be read and is put aside: the server gives fewer octets than it announces, again and again, or the
+    /// process ended at it before.
+    Unread {
         /// What came.
         bytes: Vec<u8>,
         /// In words.
         reason: String,
     },
+}
+
+impl Content {
+    /// The octets that came; none are left.
+    #[must_use]
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        match self {
+            Content::Whole(bytes) | Content::HeadersOnly { headers: bytes, .. } | Content::Unread { bytes, .. } => {
+                std::mem::take(bytes)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn singles_move_the_position_from_mail_to_mail() {
+        let mail = |uid| FetchedMail {
+            uid,
+            internal_date_ms: None,
+            old: false,
+            content: Content::Whole(format!("mail {uid}").into_bytes()),
+        };
+        let gap = |uid| Gap { uid, state: GapState::Pending, reason: String::new(), attempts: 1 };
+        let cursor = Cursor {
+            mailbox: "support".to_owned(),
+            folder: "INBOX".to_owned(),
+            uidvalidity: 1,
+            generation: 0,
+            uid_last: 20,
+            uid_old: 0,
+            taken_from_ms: 0,
+            fresh_from_ms: 0,
+            started_ms: 0,
+            read_ms: 0,
+        };
+        let batch = IntakeBatch {
+            cursor,
+            moved_from: Some(10),
+            mails: vec![mail(12), mail(15), mail(11)],
+            gaps: vec![gap(13), gap(17)],
+            gaps_closed: vec![3],
+            after: After::Keep,
+            junk: false,
+            sent: true,
+        };
+        let steps: Vec<_> = batch
+            .clone()
+            .singles()
+            .into_iter()
+            .map(|b| {
+                let uids = |gaps: &[Gap]| gaps.iter().map(|g| g.uid).collect::<Vec<_>>();
+                let mails: Vec<u32> = b.mails.iter().map(|m| m.uid).collect();
+                (b.moved_from, b.cursor.uid_last, mails, uids(&b.gaps), b.gaps_closed, b.sent)
+            })
+            .collect();
+        let expected = [
+            (Some(10), 11, vec![11], vec![], vec![], true),
+            (Some(11), 12, vec![12], vec![], vec![], true),
+            (Some(12), 20, vec![15], vec![13, 17], vec![3], true),
+        ];
+        assert_eq!(steps, expected);
+        let without = IntakeBatch { mails: Vec::new(), ..batch };
+        assert_eq!(without.singles().len(), 1, "a position alone is committed too");
+    }
 }

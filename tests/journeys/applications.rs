@@ -163,8 +163,13 @@ fn an_application_with_swaks() {
 
 /// Hands in a mail; `true` if it had its 250.
 fn hand_in(socket: &Path, from: &str, to: &str, id: &str) -> bool {
+    answer_to(socket, from, to, id).is_some_and(|answer| answer.starts_with("250"))
+}
+
+/// Hands in a mail: the last answer; `None` if there was none.
+fn answer_to(socket: &Path, from: &str, to: &str, id: &str) -> Option<String> {
     use std::io::{BufRead, BufReader};
-    let talk = || -> std::io::Result<bool> {
+    let talk = || -> std::io::Result<Option<String>> {
         let stream = std::os::unix::net::UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
         let mut reader = BufReader::new(stream.try_clone()?);
@@ -179,14 +184,68 @@ fn hand_in(socket: &Path, from: &str, to: &str, id: &str) -> bool {
         loop {
             last.clear();
             if reader.read_line(&mut last)? == 0 {
-                return Ok(false);
+                return Ok(None);
             }
             if last.starts_with("250 2.0.0 it is stored") || last.starts_with(['4', '5']) {
-                return Ok(last.starts_with("250"));
+                return Ok(Some(last));
             }
         }
     };
-    talk().unwrap_or(false)
+    talk().unwrap_or(None)
+}
+
+/// Reading what an application hands in ends the process: it is refused for now after a bounded number of starts, for as
+/// long as this release runs, and the others' mail goes on.
+#[test]
+fn a_mail_handed_in_that_ends_the_process_is_refused_for_now() {
+    let Some((mut desk, _)) = shop("handed_in_ends") else { return };
+    desk.start();
+    let (socket, domain, jane) = (desk.folder().join("submit.sock"), desk.domain.clone(), desk.customer("Jane"));
+    desk.poison("handed_in.ends", "Storm deadly");
+    for _ in 0..3 {
+        assert_eq!(answer_to(&socket, &domain, &jane.address, "deadly"), None, "at full speed, and twice with care");
+        desk.dies();
+        desk.start();
+    }
+    let answer = answer_to(&socket, &domain, &jane.address, "deadly").expect("an answer");
+    assert!(answer.starts_with("451 4.3.0 the process ended 2 times"), "{answer}");
+    assert!(hand_in(&socket, &domain, &jane.address, "other"));
+    jane.gets("Storm other.");
+    desk.stop();
+    // after an ordinary stop too
+    desk.start();
+    let answer = answer_to(&socket, &domain, &jane.address, "deadly").expect("an answer");
+    assert!(answer.starts_with("451 4.3.0"), "{answer}");
+    desk.stop();
+    assert_eq!(desk.audit()["difference"], 0);
+}
+
+/// The same from the maildrop, which is read again at each start: its file is put aside whole.
+#[test]
+fn a_dropped_mail_that_ends_the_process_is_put_aside_whole() {
+    let Some((mut desk, _)) = shop("dropped_ends") else { return };
+    desk.start();
+    desk.stop();
+    run_sendmail(&desk, &["-t", "-i"], &mail(&desk, "4716"));
+    run_sendmail(&desk, &["-t", "-i"], &mail(&desk, "4717"));
+    run_sendmail(&desk, &["-t", "-i"], &mail(&desk, "4718"));
+    desk.poison("handed_in.ends", "Your order 4717 has left.");
+    let refused = desk.folder().join("maildrop/refused");
+    let aside = |_: &Desk| std::fs::read_dir(&refused).is_ok_and(|all| all.flatten().count() == 1);
+    let mut ends = 0;
+    desk.launch();
+    while !desk.lives_until(aside) {
+        ends += 1;
+        assert!(ends < 6, "a crash loop; the log:\n{}", desk.log());
+        desk.launch();
+    }
+    assert_eq!(ends, 3);
+    let jane = desk.customer("Jane");
+    jane.gets("Your order 4716 has left.");
+    jane.gets("Your order 4718 has left.");
+    let file = std::fs::read_dir(&refused).expect("refused").flatten().next().expect("a file").path();
+    assert!(std::fs::read_to_string(file).expect("the file").contains("Your order 4717 has left."));
+    desk.stop();
 }
 
 #[test]

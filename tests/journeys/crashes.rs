@@ -183,3 +183,57 @@ fn a_mail_that_makes_us_panic_is_put_aside_and_the_rest_goes_on() {
         desk.stop();
     }
 }
+
+/// Reading it ends the whole process, or handling it does, with all of it written and not committed: after a bounded number
+/// of starts it lies in quarantine unread, and the rest of its batch is handled once.
+#[test]
+fn a_mail_that_ends_the_process_is_put_aside_unread_and_the_rest_goes_on() {
+    for place in ["mail.ends", "event.ends"] {
+        let Some(mut desk) = desk(place, 0) else { return };
+        desk.start();
+        let (jane, anna) = (desk.customer("Jane"), desk.agent("anna"));
+        desk.stop();
+        for number in 0..10 {
+            let words =
+                if number == 4 { "Words that end us.".to_owned() } else { format!("Words of number {number}.") };
+            jane.writes(&desk.address(), &format!("Letter {number}"), &words);
+        }
+        desk.poison(place, "Words that end us.");
+        let mut ends = 0;
+        desk.launch();
+        let all = |desk: &Desk| {
+            desk.cases().len() == 9 && desk.json(&["quarantine", "list"]).as_array().is_some_and(|rows| rows.len() == 1)
+        };
+        while !desk.lives_until(all) {
+            ends += 1;
+            assert!(ends < 6, "{place}: a crash loop; the log:\n{}", desk.log());
+            desk.launch();
+        }
+        assert_eq!(ends, 3, "{place}: at full speed, and twice with care");
+        let sums = desk.audit();
+        assert_eq!((&sums["stored"], &sums["outcomes"]["quarantined"]), (&10.into(), &1.into()), "{place}: {sums}");
+        let aside = desk.json(&["quarantine", "list"])[0].clone();
+        assert!(aside["reason"].as_str().is_some_and(|r| r.contains("the process ended 2 times")), "{place}: {aside}");
+        for number in (0..10).filter(|n| *n != 4) {
+            anna.gets(&format!("Words of number {number}."));
+        }
+        desk.quiet();
+        let ids: BTreeMap<String, String> = anna.mailbox().iter().map(|l| (l.message_id(), l.subject())).collect();
+        assert_eq!(ids.len(), 9, "{place}: nothing twice: {ids:?}");
+        // mail that comes later is read, and the next start is an ordinary one
+        jane.writes(&desk.address(), "Later", "Words that came later.");
+        anna.gets("Words that came later.");
+        let careful = |desk: &Desk| desk.log().matches("the last run did not end by itself").count();
+        assert_eq!(careful(&desk), 3, "{place}");
+        desk.stop();
+        desk.poison(place, "");
+        desk.start();
+        assert_eq!(careful(&desk), 3, "{place}: it was stopped");
+        assert_eq!(desk.command(&["quarantine", "replay", &aside["id"].to_string()]).0, 0);
+        anna.gets("Words that end us.");
+        desk.quiet();
+        let sums = desk.audit();
+        assert_eq!((&sums["stored"], desk.cases().len()), (&11.into(), 11), "{place}: {sums}");
+        desk.stop();
+    }
+}

@@ -136,7 +136,21 @@ impl Desk {
         }
     }
 
-    /// Mail with these words panics at the place, until there are none.
+    /// Waits until something has happened; `false` if the daemon has died before.
+    pub fn lives_until(&mut self, mut happened: impl FnMut(&Desk) -> bool) -> bool {
+        let begun = Instant::now();
+        while !happened(self) {
+            if self.child.as_mut().expect("a daemon").try_wait().expect("its state").is_some() {
+                self.child = None;
+                return false;
+            }
+            assert!(begun.elapsed() < self.patience, "it does not happen; the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        true
+    }
+
+    /// Mail with these words panics or aborts at the place, until there are none.
     pub fn poison(&self, place: &str, words: &str) {
         std::fs::write(self.folder.path().join("failpoints").join(place), words).expect("arm");
     }

@@ -223,7 +223,7 @@ impl Desk {
         let mut batch = self.batch("support", self.uid, raw, false);
         batch.cursor.folder = "Sent".to_owned();
         batch.sent = true;
-        batch.mails[0].content = Content::Short { bytes: raw.to_vec(), reason: "it is short".to_owned() };
+        batch.mails[0].content = Content::Unread { bytes: raw.to_vec(), reason: "it is short".to_owned() };
         self.flow.intake(batch).await.expect("intake");
     }
 
@@ -241,6 +241,18 @@ impl Desk {
     pub async fn takes(&mut self, mailbox: &str, raw: &[u8], old: bool) {
         self.uid += 1;
         let batch = self.batch(mailbox, self.uid, raw, old);
+        self.flow.intake(batch).await.expect("intake");
+    }
+
+    /// Mails that lie in mailbox `support` come in one batch.
+    pub async fn arrive_together(&mut self, mails: &[String]) {
+        let mut batch = self.batch("support", self.uid, b"", false);
+        batch.mails.clear();
+        for raw in mails {
+            self.uid += 1;
+            batch.mails.extend(self.batch("support", self.uid, raw.as_bytes(), false).mails);
+        }
+        batch.cursor.uid_last = self.uid;
         self.flow.intake(batch).await.expect("intake");
     }
 

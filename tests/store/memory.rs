@@ -1,5 +1,6 @@
 //! What is stored is there again, and only one sender gets a row.
 
+use yesreply::store::care::{Found, Run};
 use yesreply::store::types::{AccountState, After, Claimed, Cursor, Ended, Gap, GapState, Settlement};
 use yesreply::store::{Store, cursors, outbox, quarantine};
 
@@ -60,6 +61,39 @@ async fn a_transaction_that_is_not_committed_leaves_nothing() {
         cursors::set_cursor(&mut transaction, &cursor(1)).await.expect("a cursor");
         drop(transaction);
         assert_eq!(store.cursor("support", "INBOX/Täglich").await.expect("read"), None, "{url}");
+    }
+}
+
+/// A run sees whether the one before it ended by itself, and takes off its own mark only; attempts count once a run, and
+/// are forgotten with their release.
+#[tokio::test]
+async fn runs_and_what_they_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("runs_and_what_they_read", folder.path()).await {
+        let run = |id: &str, version: &str| Run { id: id.to_owned(), version: version.to_owned() };
+        let (a, b, c, d) = (run("a", "1"), run("b", "1"), run("c", "1"), run("d", "2"));
+        let begin = async |run: &Run, now_ms| store.begin_run(run, now_ms, 0, (2, "handed/")).await.expect("begin");
+        let read = async |run: &Run, id: &str| store.begin_reading(run, id, 50).await.expect("read");
+        assert_eq!(begin(&a, 1).await, Found::default(), "{url}");
+        assert_eq!((read(&a, "imap/1").await, read(&a, "imap/1").await), (1, 1), "{url}: once a run");
+        assert!(begin(&b, 2).await.unclean, "{url}");
+        // the first one was not dead, only slow
+        store.end_run(&a, 2).await.expect("end");
+        assert_eq!((read(&b, "imap/1").await, read(&b, "handed/1").await), (2, 1), "{url}");
+        assert!(begin(&c, 3).await.unclean, "{url}: another run's mark is left alone");
+        assert_eq!(
+            (read(&c, "imap/1").await, read(&c, "handed/1").await, read(&c, "imap/2").await),
+            (3, 2, 1),
+            "{url}"
+        );
+        store.end_reading("imap/1").await.expect("survived");
+        assert_eq!(read(&c, "imap/1").await, 1, "{url}: survived");
+        store.end_run(&c, 2).await.expect("end");
+        let found = begin(&a, 4).await;
+        assert_eq!((found.unclean, found.deadly), (false, vec!["handed/1".to_owned()]), "{url}");
+        assert_eq!(read(&a, "imap/2").await, 1, "{url}: what a clean stop interrupts does not count");
+        assert_eq!(begin(&d, 5).await.deadly, Vec::<String>::new(), "{url}: another release may be mended");
+        assert_eq!(read(&d, "imap/2").await, 1, "{url}");
     }
 }
 

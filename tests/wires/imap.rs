@@ -399,6 +399,17 @@ async fn t43_a_server_that_never_stops_answering_is_left() {
     assert!(words.contains("does not stop answering") || words.contains("no answer in time"), "{words}");
 }
 
+/// One answer that never ends is left at the size of the largest mail that is fetched, not at what memory holds.
+#[tokio::test]
+async fn t43_an_answer_without_an_end_is_left_at_the_largest_mail() {
+    let port = liar(&["TAG OK in\r\n", "* OK "], &[b'x'; 65_536]).await;
+    let mut desk = Desk::new(port).await;
+    assert_eq!(desk.account.answer_bytes_max, 32 * 1024 * 1024, "of the default");
+    desk.account.answer_bytes_max = 1024 * 1024;
+    let error = yesreply::imap::probe(&desk.account).await.expect_err("no end");
+    assert!(format!("{error:#}").contains("one answer is longer than 1048576 octets"), "{error:#}");
+}
+
 #[tokio::test]
 async fn t43_a_giant_literal_is_refused_before_it_comes() {
     let port = liar(&["TAG OK in\r\n", "* 1 FETCH (UID 1 BODY[] {4000000000}\r\nFrom: x\r\n"], b"").await;

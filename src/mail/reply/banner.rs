@@ -1,9 +1,12 @@
-//! Banners: what a provider writes into mail on its way in, `[intake] banner` (R44).
+//! Banners: what a provider writes into mail on its way in, `[intake] banner` or learned (R44).
 //!
 //! Decides   which lines, or which beginning of a line, are such a banner.
-//! Never     takes more than the configured words: what follows them on a line is the author's.
+//! Never     takes more than those words: what follows them on a line is the author's.
+
+use std::ops::Range;
 
 use super::lines::Line;
+use super::notice;
 
 /// Blanks the banners. Returns which lines were one, and whether a line was cut in two.
 pub fn take(lines: &mut [Line], banners: &[&str]) -> (Vec<bool>, bool) {
@@ -30,6 +33,18 @@ pub fn take(lines: &mut [Line], banners: &[&str]) -> (Vec<bool>, bool) {
         }
     }
     (taken, cut)
+}
+
+/// Blanks the notice on top, if it has these words, and flags its lines.
+pub fn take_notice(lines: &mut [Line], is_html: bool, wanted: &str, taken: &mut [bool]) {
+    let same =
+        |block: &Range<usize>| lines.get(block.clone()).is_some_and(|own| notice::words(own).join(" ") == wanted);
+    for index in notice::on_top(lines, is_html).filter(same).into_iter().flatten() {
+        if let (Some(line), Some(flag)) = (lines.get_mut(index), taken.get_mut(index)) {
+            line.text.clear();
+            *flag = true;
+        }
+    }
 }
 
 /// The line in which a banner that begins with line `from` ends, and the octet after it there.

@@ -222,6 +222,32 @@ fn r44_wrapped_links_are_undone_before_matching_and_sending() {
 }
 
 #[test]
+fn r44_an_opaque_link_in_what_is_quoted_is_the_one_that_was_sent_or_the_reply_waits() {
+    let opaque = "https://protect-eu.mimecast.com/s/AbCd?domain=shop.example";
+    let sent = ["Hello,\nthe invoice lies at https://shop.example/i/7 for you.\nIs that right?"];
+    let known = Known { shared: &sent, ..Known::default() };
+    let text = format!("> the invoice lies at {opaque} for you.\nYes, there.\n> Is that right?\nIt is.");
+    let reading = read_agent(&text, None, &known);
+    assert_eq!(
+        reading.words,
+        "> the invoice lies at https://shop.example/i/7 for you.\nYes, there.\n> Is that right?\nIt is."
+    );
+    assert_eq!(reading.doubtful, Vec::<String>::new());
+    let html = format!(
+        "<blockquote><p>the invoice lies at <a href=\"{opaque}\">https://shop.example/i/7</a> for you.</p></blockquote>\
+         <p>Yes, there.</p><blockquote><p>Is that right?</p></blockquote><p>It is.</p>"
+    );
+    let reading = read_agent(&text, Some(&html), &known);
+    assert!(reading.words.contains("lies at https://shop.example/i/7 for you."), "{reading:?}");
+    let page = reading.words_html.unwrap_or_default();
+    assert!(page.contains("<a href=\"https://shop.example/i/7\">") && !page.contains("mimecast"), "{page}");
+    assert_eq!(reading.doubtful, Vec::<String>::new());
+    // nowhere in what was sent: what is kept of it is shown to its author first
+    let own = format!("> Is that right?\nSee {opaque} there.\n> Is that right?\nIt is.");
+    assert_eq!(read_agent(&own, None, &known).doubtful, [format!("See {opaque} there.")]);
+}
+
+#[test]
 fn what_a_customer_forwards_is_kept_but_what_we_know() {
     let shared = ["Hello Jane, it leaves on Friday with the post."];
     let known = Known { shared: &shared, forwarded: true, ..Known::default() };

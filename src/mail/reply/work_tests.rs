@@ -31,6 +31,7 @@ fn check(what: &str, count: usize, write: impl Fn(usize) -> (String, Option<Stri
         ours: &["Your reply goes to Jane"],
         shared: &["Where is my order"],
         banners: &["CAUTION a mail from outside"],
+        notice: None,
         forwarded: false,
     };
     let work = |count: usize| {
