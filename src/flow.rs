@@ -7,6 +7,7 @@
 pub mod calls;
 mod deciding;
 pub mod explain;
+pub mod filing;
 pub mod lane;
 pub mod prepare;
 pub mod signatures;

@@ -101,6 +101,7 @@ impl Deciding<'_> {
             What::Due(due) => due.word(),
             What::Reopened(_) => "reopened",
             What::Ordered(_) => "ordered",
+            What::Moved(_) => "moved",
             What::Presence { .. } => "presence",
             What::Called(_) => "called",
         };

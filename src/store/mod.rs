@@ -9,6 +9,7 @@ pub mod budgets;
 pub mod calls;
 pub mod cases;
 pub mod commit;
+pub mod copies;
 pub mod cursors;
 pub mod events;
 pub mod handling;

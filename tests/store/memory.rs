@@ -53,6 +53,26 @@ async fn cursors_gaps_and_errands() {
 }
 
 #[tokio::test]
+async fn copies_lie_go_and_are_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("copies_lie_go_and_are_gone", folder.path()).await {
+        let go = |entry, going: &str| (entry, format!("m{entry}"), going.to_owned());
+        store.copies_go("support", &[go(1, "Unowned"), go(2, "anna")]).await.expect("stored");
+        store.copies_go("sales", &[go(1, "Closed")]).await.expect("stored");
+        store.copies_lie("support", &[(1, "Unowned".to_owned())]).await.expect("stored");
+        store.copies_go("support", &[go(1, "bob")]).await.expect("stored");
+        let filed = store.filed("support", 0, |_| None).await.expect("read");
+        let shown: Vec<_> = filed.iter().map(|f| (f.entry, &*f.marker, &*f.place, &*f.going, &f.wanted)).collect();
+        assert_eq!(shown, [(1, "m1", "Unowned", "bob", &None), (2, "m2", "", "anna", &None)], "{url}");
+        store.copies_gone("support", &[2]).await.expect("gone");
+        store.copies_unwatched().await.expect("unwatched");
+        let filed = store.filed("support", 0, |_| None).await.expect("read");
+        let shown: Vec<_> = filed.iter().map(|f| (f.entry, &*f.marker, &*f.place, &*f.going)).collect();
+        assert_eq!(shown, [(1, "m1", "", "")], "{url}");
+    }
+}
+
+#[tokio::test]
 async fn a_transaction_that_is_not_committed_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     for (url, store) in both("a_transaction_that_is_not_committed", folder.path()).await {
