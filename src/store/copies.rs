@@ -29,6 +29,19 @@ pub struct Standing {
     pub owner: Option<String>,
 }
 
+/// A copy on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Going {
+    /// The entry.
+    pub entry: i64,
+    /// What stands in its header.
+    pub marker: String,
+    /// The folder where it was seen last; empty: nowhere.
+    pub place: String,
+    /// The folder where it goes.
+    pub going: String,
+}
+
 /// Of what a copy is made.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -136,20 +149,21 @@ impl Store {
         Ok(Some(Source { entry: said, case, raw, before }))
     }
 
-    /// These are about to go there: entry, marker, folder.
+    /// These are about to go.
     ///
     /// # Errors
     /// The database's.
-    pub async fn copies_go(&self, mailbox: &str, copies: &[(i64, String, String)]) -> sqlx::Result<()> {
+    pub async fn copies_go(&self, mailbox: &str, copies: &[Going]) -> sqlx::Result<()> {
         let mut transaction = self.begin().await?;
-        for (entry, marker, going) in copies {
+        for Going { entry, marker, place, going } in copies {
             sqlx::query(
-                "INSERT INTO copies (mailbox, entry_id, marker, place, going) VALUES ($1, $2, $3, '', $4)
-                 ON CONFLICT (mailbox, entry_id) DO UPDATE SET marker = $3, going = $4",
+                "INSERT INTO copies (mailbox, entry_id, marker, place, going) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (mailbox, entry_id) DO UPDATE SET marker = $3, place = $4, going = $5",
             )
             .bind(mailbox.to_owned())
             .bind(*entry)
             .bind(marker.clone())
+            .bind(place.clone())
             .bind(going.clone())
             .execute(&mut *transaction)
             .await?;

@@ -4,6 +4,7 @@ use yesreply::desk::What;
 use yesreply::desk::operator::Order;
 use yesreply::flow::filing::{Copy, Move};
 use yesreply::store::cases::Whole;
+use yesreply::store::copies::Going;
 use yesreply::store::types::Filed;
 
 use crate::desk::{Desk, one_to, to};
@@ -129,7 +130,7 @@ async fn r94_spam_lies_nowhere_and_what_is_closed_goes_when_it_cannot_reopen() {
     assert_eq!(desk.wanted().await, ["Closed", "Closed"]);
     desk.closed_days_ago(31 * 86_400_000).await;
     assert!(desk.filed().await.is_empty());
-    let row = (7, "m".to_owned(), "Closed".to_owned());
+    let row = Going { entry: 7, marker: "m".to_owned(), place: String::new(), going: "Closed".to_owned() };
     desk.flow.store().copies_go("support", &[row]).await.expect("stored");
     let left = desk.filed().await;
     assert_eq!((left.len(), left[0].case, left[0].wanted.as_deref()), (1, None, None), "what lies there goes away");

@@ -1,5 +1,6 @@
 //! What is stored is there again, and only one sender gets a row.
 
+use yesreply::store::copies::Going;
 use yesreply::store::types::{AccountState, After, Claimed, Cursor, Ended, Gap, GapState, Settlement};
 use yesreply::store::{Store, cursors, outbox, quarantine};
 
@@ -56,7 +57,10 @@ async fn cursors_gaps_and_errands() {
 async fn copies_lie_go_and_are_gone() {
     let folder = tempfile::tempdir().expect("a folder");
     for (url, store) in both("copies_lie_go_and_are_gone", folder.path()).await {
-        let go = |entry, going: &str| (entry, format!("m{entry}"), going.to_owned());
+        let go = |entry, going: &str| {
+            let place = if going == "bob" { "Unowned".to_owned() } else { String::new() };
+            Going { entry, marker: format!("m{entry}"), place, going: going.to_owned() }
+        };
         store.copies_go("support", &[go(1, "Unowned"), go(2, "anna")]).await.expect("stored");
         store.copies_go("sales", &[go(1, "Closed")]).await.expect("stored");
         store.copies_lie("support", &[(1, "Unowned".to_owned())]).await.expect("stored");

@@ -259,7 +259,7 @@ impl World {
             }
             Step::Remove { from, .. } => drop(self.take(from)),
             Step::Append { entry, to } => {
-                self.goes(*entry, to);
+                self.goes(*entry, "", to);
                 if crashes(&mut self.dice) {
                     return false;
                 }
@@ -270,7 +270,11 @@ impl World {
                 self.lies(*entry, to);
             }
             Step::Move { entry, from, to } => {
-                self.goes(*entry, to);
+                let place = match &from.spot {
+                    Spot::Inside(folder) => folder.clone(),
+                    Spot::Outside(_) => String::new(),
+                };
+                self.goes(*entry, &place, to);
                 if crashes(&mut self.dice) {
                     return false;
                 }
@@ -290,9 +294,9 @@ impl World {
         true
     }
 
-    fn goes(&mut self, entry: i64, to: &str) {
+    fn goes(&mut self, entry: i64, place: &str, to: &str) {
         for row in self.filed.iter_mut().filter(|row| row.entry == entry) {
-            (row.marker, row.going) = (format!("m{entry}"), to.to_owned());
+            (row.marker, row.place, row.going) = (format!("m{entry}"), place.to_owned(), to.to_owned());
         }
     }
 
@@ -308,7 +312,8 @@ impl World {
             let lies = found.get(&format!("m{}", row.entry)).cloned().unwrap_or_default();
             match &row.wanted {
                 Some(wanted) => lies.len() == 1 && lies.iter().all(|s| s.spot == Spot::Inside(wanted.clone())),
-                None => lies.is_empty(),
+                // what somebody takes out of the trash when nothing is known of it any more is theirs
+                None => lies.is_empty() || row.marker.is_empty(),
             }
         })
     }

@@ -17,6 +17,7 @@ use crate::imap::cursor::{internal_date, uid_set};
 use crate::imap::errands::{into_folder, plain};
 use crate::imap::folder_name;
 use crate::imap::wire::{Wire, WireError};
+use crate::store::copies::Going;
 use crate::store::types::Filed;
 
 /// Mails of one command.
@@ -91,7 +92,18 @@ impl Work<'_> {
     async fn go(&mut self, from: &Spot, to: &str, copies: &[(i64, u32)]) -> anyhow::Result<()> {
         let whole = self.root.spot(from);
         let marker = |entry: &i64| self.filed.get(entry).map(|row| row.marker.clone()).unwrap_or_default();
-        let going: Vec<_> = copies.iter().map(|(entry, _)| (*entry, marker(entry), to.to_owned())).collect();
+        // where it is now, too: after a crash it is known whose doing both places are
+        let place = match from {
+            Spot::Inside(folder) => folder.clone(),
+            Spot::Outside(_) => String::new(),
+        };
+        let goes = |(entry, _): &(i64, u32)| Going {
+            entry: *entry,
+            marker: marker(entry),
+            place: place.clone(),
+            going: to.to_owned(),
+        };
+        let going: Vec<Going> = copies.iter().map(goes).collect();
         self.flow.store().copies_go(self.mailbox, &going).await?;
         failpoint::hit("folders.going");
         if !self.opened(&whole).await? {
@@ -156,7 +168,8 @@ impl Work<'_> {
             self.refused.insert(entry, "it cannot be written as a mail".to_owned());
             return Ok(());
         };
-        self.flow.store().copies_go(self.mailbox, &[(entry, copy.marker.clone(), to.to_owned())]).await?;
+        let going = Going { entry, marker: copy.marker, place: String::new(), going: to.to_owned() };
+        self.flow.store().copies_go(self.mailbox, &[going]).await?;
         failpoint::hit("folders.going");
         let flags = if copy.seen { "(\\Seen) " } else { "" };
         let options = format!("{flags}\"{}\"", internal_date(copy.at_ms));
