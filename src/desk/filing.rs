@@ -7,7 +7,7 @@ use crate::mail::Incoming;
 
 use super::agent::{Parent, Writing};
 use super::arriving::Arriving;
-use super::case::{Case, Direction, Status};
+use super::case::{Case, Direction, Entry, Status};
 use super::command::Command;
 use super::operator::{Order, nobody};
 use super::orders::{obey, objection};
@@ -31,8 +31,8 @@ pub struct Moved {
     pub folder: Option<String>,
     /// The folder's whole name.
     pub whole: String,
-    /// A newer mail from outside had not come into the folders yet.
-    pub unseen: bool,
+    /// The newest entry of the case that was in the folders.
+    pub shown: i64,
 }
 
 /// The name of an agent's folder: what could be a delimiter or a wildcard on some server is written in hex.
@@ -106,7 +106,10 @@ pub fn moved(event: &Event, moved: &Moved, view: &View, policy: &Policy) -> Deci
         return sheet.done(Outcome::Ignored, "R94", "there is no such case", None);
     };
     let case = &known.case;
-    let commands = match orders(case, moved, policy) {
+    let newer =
+        |(id, entry): &(i64, Entry)| *id > moved.shown && entry.direction == Direction::Inbound && !entry.silent;
+    let unseen = known.entries.iter().any(newer);
+    let commands = match orders(case, moved, unseen, policy) {
         Ok(commands) => commands,
         Err(reason) => return put_back(sheet, case, moved, &reason),
     };
@@ -135,14 +138,14 @@ fn put_back(mut sheet: Sheet<'_>, case: &Case, moved: &Moved, reason: &str) -> D
 }
 
 /// What the move says, as an agent would write it; or why it says nothing.
-fn orders(case: &Case, moved: &Moved, policy: &Policy) -> Result<Vec<Command>, String> {
+fn orders(case: &Case, moved: &Moved, unseen: bool, policy: &Policy) -> Result<Vec<Command>, String> {
     let Some(folder) = &moved.folder else {
         return Err("that folder says nothing of a case".to_owned());
     };
     if case.status == Status::Spam {
         return Err("the case is spam".to_owned());
     }
-    if moved.unseen && matches!(folder.as_str(), "Waiting" | "Closed") {
+    if unseen && matches!(folder.as_str(), "Waiting" | "Closed") {
         return Err("the customer had written again meanwhile".to_owned());
     }
     let reopens = matches!(case.status, Status::Waiting | Status::Closed);

@@ -30,8 +30,8 @@ pub struct Move {
     pub uidvalidity: u32,
     /// The mail's UID there.
     pub uid: u32,
-    /// A newer mail from outside was not there yet.
-    pub unseen: bool,
+    /// The newest entry of the case that was in the folders.
+    pub shown: i64,
 }
 
 /// A mail that is to lie in a folder.
@@ -79,7 +79,7 @@ impl Flow {
                 case: CaseKey::from_i64(moved.case),
                 folder: moved.folder,
                 whole: moved.whole,
-                unseen: moved.unseen,
+                shown: moved.shown,
             }),
         };
         self.handle(moves.into_iter().map(event).collect()).await

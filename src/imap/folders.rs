@@ -251,12 +251,12 @@ impl Folders {
 }
 
 fn order_of(order: Order, root: &Root, sight: &Sight) -> Move {
-    let Order { case, at: Sighting { spot, uid }, unseen } = order;
+    let Order { case, at: Sighting { spot, uid }, shown } = order;
     let whole = root.spot(&spot);
     let uidvalidity = sight.uidvalidity(&whole);
     let folder = match spot {
         Spot::Inside(folder) => Some(folder),
         Spot::Outside(_) => None,
     };
-    Move { case, folder, whole, uidvalidity, uid, unseen }
+    Move { case, folder, whole, uidvalidity, uid, shown }
 }

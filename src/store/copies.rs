@@ -90,7 +90,7 @@ impl Store {
         wanted: impl Fn(&Standing) -> Option<String>,
     ) -> sqlx::Result<BTreeMap<i64, Filed>> {
         let found = sqlx::query(
-            "SELECT entries.id AS entry, entries.direction, shown.case_key, shown.status, shown.owner
+            "SELECT entries.id AS entry, shown.case_key, shown.status, shown.owner
              FROM (SELECT case_key, status, owner, updated_at FROM cases
                    WHERE mailbox = $1 AND merged_into IS NULL
                      AND (status IN ('new', 'open', 'waiting') OR (status = 'closed' AND closed_at > $2))
@@ -112,9 +112,8 @@ impl Store {
                 status: Status::from_word(&status).ok_or_else(|| rows::bad("status", status))?,
                 owner: rows::maybe_text(row, "owner")?,
             };
-            let inbound = rows::text(row, "direction")? == Direction::Inbound.word();
             let wanted = wanted(&standing);
-            shown.insert(entry, Filed { case: Some(standing.case), inbound, wanted, ..unfiled(entry) });
+            shown.insert(entry, Filed { case: Some(standing.case), wanted, ..unfiled(entry) });
         }
         Ok(shown)
     }
@@ -221,15 +220,7 @@ impl Store {
 }
 
 fn unfiled(entry: i64) -> Filed {
-    Filed {
-        entry,
-        case: None,
-        inbound: false,
-        marker: String::new(),
-        place: String::new(),
-        going: String::new(),
-        wanted: None,
-    }
+    Filed { entry, case: None, marker: String::new(), place: String::new(), going: String::new(), wanted: None }
 }
 
 /// A mail as it came; what was found in the folder for sent mail came so too (R49).

@@ -274,8 +274,6 @@ pub struct Filed {
     pub entry: i64,
     /// The key of its case; `None` if the folders do not show it any more.
     pub case: Option<i64>,
-    /// It came from outside.
-    pub inbound: bool,
     /// What stands in its header; empty before there is one.
     pub marker: String,
     /// The folder where it is believed to lie; empty: nowhere.

@@ -34,10 +34,16 @@ impl Desk {
     }
 
     /// Somebody moves a mail of the case; the outcome.
-    async fn drags(&self, uid: u32, folder: Option<&str>, unseen: bool) -> String {
+    async fn drags(&self, uid: u32, folder: Option<&str>) -> String {
+        let last = self.filed().await.last().expect("a mail").clone();
+        self.drags_having_seen(last.entry, uid, folder).await
+    }
+
+    /// The same, when the newest mail in the folders was this one.
+    async fn drags_having_seen(&self, shown: i64, uid: u32, folder: Option<&str>) -> String {
         let case = self.filed().await[0].case.expect("a case");
         let whole = folder.map_or("INBOX".to_owned(), |name| format!("Cases/{name}"));
-        let moved = Move { case, folder: folder.map(str::to_owned), whole, uidvalidity: 1, uid, unseen };
+        let moved = Move { case, folder: folder.map(str::to_owned), whole, uidvalidity: 1, uid, shown };
         self.flow.moved("support", vec![moved]).await.expect("a move").remove(0).outcome
     }
 
@@ -73,11 +79,11 @@ async fn r94_a_move_is_what_its_folder_says() {
         (10, "Waiting", "waiting", None),
         (11, "bob", "open", Some("bob")),
     ] {
-        assert_eq!(desk.drags(uid, Some(folder), false).await, "handled", "{folder}");
+        assert_eq!(desk.drags(uid, Some(folder)).await, "handled", "{folder}");
         assert_eq!(stands(&desk.case().await), (status, owner), "{uid}: {folder}");
         assert_eq!(desk.wanted().await, [folder, folder], "all mails of a case lie together");
     }
-    assert_eq!(desk.drags(1, Some("anna"), false).await, "repeated");
+    assert_eq!(desk.drags(1, Some("anna")).await, "repeated");
     let case = desk.case().await;
     assert_eq!(stands(&case), ("open", Some("bob")), "a move is one order");
     let moves = log(&case, "moved");
@@ -88,15 +94,15 @@ async fn r94_a_move_is_what_its_folder_says() {
 async fn r94_whoever_is_given_a_case_by_a_move_gets_it_and_who_had_it_hears_of_it() {
     let mut desk = Desk::new().await;
     asked(&mut desk).await;
-    desk.drags(1, Some("anna"), false).await;
+    desk.drags(1, Some("anna")).await;
     let sent = desk.sends().await;
     let relay = one_to(&sent, "anna@agents.example").text();
     assert!(relay.contains("Somebody in the shared mailbox gave you this case") && relay.contains("Where is it?"));
     assert!(one_to(&sent, "bob@agents.example").text().contains("Anna took case #1001."));
-    desk.drags(2, Some("Waiting"), false).await;
-    desk.drags(3, Some("anna"), false).await;
+    desk.drags(2, Some("Waiting")).await;
+    desk.drags(3, Some("anna")).await;
     assert!(desk.sends().await.is_empty(), "it was hers");
-    desk.drags(4, Some("bob"), false).await;
+    desk.drags(4, Some("bob")).await;
     let sent = desk.sends().await;
     assert!(one_to(&sent, "anna@agents.example").text().contains("Bob's now: case #1001, which was yours."));
     one_to(&sent, "bob@agents.example");
@@ -107,19 +113,34 @@ async fn r94_whoever_is_given_a_case_by_a_move_gets_it_and_who_had_it_hears_of_i
 async fn r94_a_move_that_says_nothing_is_put_back_with_a_line() {
     let mut desk = Desk::new().await;
     asked(&mut desk).await;
-    for (uid, folder, unseen, words) in [
-        (1, Some("zoe"), false, "no agent of this mailbox"),
-        (2, None, false, "that folder says nothing of a case"),
-        (3, Some("Closed"), true, "the customer had written again meanwhile"),
-        (4, Some("Waiting"), true, "the customer had written again meanwhile"),
-    ] {
-        assert_eq!(desk.drags(uid, folder, unseen).await, "ignored", "{folder:?}");
+    for (uid, folder, words) in
+        [(1, Some("zoe"), "no agent of this mailbox"), (2, None, "that folder says nothing of a case")]
+    {
+        assert_eq!(desk.drags(uid, folder).await, "ignored", "{folder:?}");
         let case = desk.case().await;
         assert_eq!(stands(&case), ("new", None));
         assert!(log(&case, "put_back").last().expect("a line").contains(words), "{folder:?}");
     }
-    assert_eq!(desk.drags(5, Some("anna"), true).await, "handled", "who takes a case gets all of it");
-    assert!(desk.drags(6, Some("bob"), false).await == "handled");
+}
+
+#[tokio::test]
+async fn r94_who_had_not_seen_the_customers_newest_mail_closes_nothing() {
+    let mut desk = Desk::new().await;
+    let relay = asked(&mut desk).await;
+    desk.gets(ANNA, &relay.reply("It comes tomorrow.")).await;
+    let answer = one_to(&desk.sends().await, "jane@customer.example").clone();
+    let seen = desk.filed().await.last().expect("the answer").entry;
+    desk.gets(JANE, &answer.reply("Words of hers: it is urgent!")).await;
+    for (uid, folder) in [(1, "Closed"), (2, "Waiting")] {
+        assert_eq!(desk.drags_having_seen(seen, uid, Some(folder)).await, "ignored", "{folder}");
+        let case = desk.case().await;
+        assert_eq!(stands(&case), ("open", Some("anna")));
+        let line = log(&case, "put_back").pop().expect("a line");
+        assert!(line.contains("the customer had written again meanwhile"), "{line}");
+    }
+    assert_eq!(desk.drags_having_seen(seen, 3, Some("bob")).await, "handled", "who takes a case gets all of it");
+    assert_eq!(desk.drags(4, Some("Closed")).await, "handled");
+    assert_eq!(stands(&desk.case().await), ("closed", Some("bob")));
 }
 
 #[tokio::test]
@@ -145,10 +166,10 @@ async fn r94_spam_lies_nowhere_and_what_is_closed_goes_when_it_cannot_reopen() {
 async fn r94_an_owner_who_is_gone_counts_as_none_and_a_merged_case_lies_in_the_other() {
     let mut desk = Desk::new().await;
     asked(&mut desk).await;
-    desk.drags(1, Some("anna"), false).await;
+    desk.drags(1, Some("anna")).await;
     desk.gets("Max <max@customer.example>", &Draft::new("support@shop.example", "Broken", "It broke.")).await;
     assert_eq!(desk.wanted().await, ["anna", "anna", "Unowned", "Unowned"]);
-    let merge = Order::new(1002, None, "#merge 1001");
+    let merge = Order::new(1002, desk.config.policy.agents.get("bob"), "#merge 1001");
     assert_eq!(desk.ordered(What::Ordered(Box::new(merge))).await, "handled");
     assert_eq!(desk.wanted().await, ["anna", "anna", "anna", "anna"]);
     let desk = desk.without_anna().await;
@@ -170,7 +191,7 @@ async fn r94_a_copy_is_the_mail_as_it_came_or_left_and_a_note_shows() {
     let outbound = desk.copy(2).await;
     let text = String::from_utf8(outbound.bytes.clone()).expect("text");
     let raw = String::from_utf8(answer.raw.clone()).expect("text");
-    assert!(raw.contains("Reply-To: ") && !text.contains("Reply-To: "), "{text}");
+    assert!(raw.contains("\nReply-To: ") && !text.contains("\nReply-To: "), "{text}");
     assert!(outbound.seen && text.contains("Message-ID: ") && text.contains(&answer.message_id()));
     let note = Letter { raw: desk.copy(3).await.bytes, path: std::path::PathBuf::new() };
     assert!(note.text().contains("She calls often.") && note.subject().starts_with("Note: "), "{}", note.everything());

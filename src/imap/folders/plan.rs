@@ -38,8 +38,8 @@ pub struct Order {
     pub case: i64,
     /// Where it was found.
     pub at: Sighting,
-    /// A newer mail from outside had not come into the folders: whoever moved this one had not seen it there.
-    pub unseen: bool,
+    /// The newest entry of the case that was in the folders: whoever moved this mail had seen nothing later.
+    pub shown: i64,
 }
 
 /// One thing to do.
@@ -157,11 +157,9 @@ fn order(case: i64, rows: &[&Filed], found: &Found, meaningful: &BTreeSet<String
     if is_home {
         return None;
     }
-    let hidden = |other: &&&Filed| {
-        other.inbound && other.entry > row.entry && other.place.is_empty() && sightings(other, found).is_empty()
-    };
-    let unseen = rows.iter().any(|other| hidden(&other));
-    Some(Order { case, at: at.clone(), unseen })
+    let is_shown = |other: &&&Filed| !other.place.is_empty() || !sightings(other, found).is_empty();
+    let shown = rows.iter().filter(is_shown).map(|other| other.entry).max().unwrap_or(row.entry);
+    Some(Order { case, at: at.clone(), shown })
 }
 
 /// What brings each copy to its folder. `lasting`: surplus copies that have been seen long enough.

@@ -11,7 +11,6 @@ fn row(place: &str, going: &str, wanted: &str) -> Filed {
     Filed {
         entry: 7,
         case: Some(1),
-        inbound: true,
         marker: if place.is_empty() && going.is_empty() { String::new() } else { "m7".to_owned() },
         place: place.to_owned(),
         going: going.to_owned(),
@@ -122,17 +121,20 @@ fn of_several_moves_of_a_case_the_newest_with_a_meaning_counts() {
 }
 
 #[test]
-fn a_mail_that_had_not_come_into_the_folders_was_not_seen_there() {
+fn an_order_says_what_was_there_to_be_seen() {
     let moved = row("anna", "", "anna");
-    let newer = Filed { entry: 8, marker: String::new(), ..row("", "", "anna") };
-    let unseen = |newer: Filed| {
-        let found = seen("Closed 2");
-        orders(&[moved.clone(), newer], &found, &meaningful()).iter().any(|o| o.unseen)
-    };
-    assert!(unseen(newer.clone()));
-    assert!(!unseen(Filed { place: "anna".to_owned(), ..newer.clone() }));
-    assert!(!unseen(Filed { inbound: false, ..newer.clone() }), "what the desk wrote itself");
-    assert!(!unseen(Filed { entry: 6, ..newer }), "an older one");
+    let other = |entry: i64, place: &str| Filed { entry, marker: format!("m{entry}"), ..row(place, "", "anna") };
+    for (others, expected) in
+        [(vec![], 7), (vec![other(8, "anna")], 8), (vec![other(8, "")], 7), (vec![other(5, "anna"), other(9, "")], 7)]
+    {
+        let filed: Vec<Filed> = std::iter::once(moved.clone()).chain(others).collect();
+        let mut found = seen("Closed 2");
+        for row in filed.iter().filter(|row| row.entry != 7 && !row.place.is_empty()) {
+            found.insert(row.marker.clone(), vec![at("anna", 3)]);
+        }
+        let shown: Vec<i64> = orders(&filed, &found, &meaningful()).iter().map(|o| o.shown).collect();
+        assert_eq!(shown, [expected], "{filed:?}");
+    }
 }
 
 /// Numbers that are the same at each run.
@@ -162,7 +164,7 @@ struct World {
 
 impl World {
     fn new(seed: u64, entries: i64) -> Self {
-        let of = |entry: i64| Filed { entry, case: Some(entry % 3), inbound: entry % 2 == 0, ..row("", "", "Unowned") };
+        let of = |entry: i64| Filed { entry, case: Some(entry % 3), ..row("", "", "Unowned") };
         World { filed: (1..=entries).map(of).collect(), mails: Vec::new(), uid: 0, dice: Dice(seed), alone: false }
     }
 
