@@ -108,6 +108,7 @@ smtp = {{ host = "localhost", port = {wire.port}, tls = "none", auth = false }}
 address = "{anna}"
 [limits]
 cases_per_address = "off"
+relays_per_agent = "off"
 ''')
     path.chmod(0o600)
     log = folder / "log"

@@ -51,6 +51,7 @@ imap = {{ host = "localhost", port = {p["imaps"]}, tls = "implicit", ca = "{ca}"
 {extra}
 [limits]
 cases_per_address = "off"
+relays_per_agent = "off"
 ''')
     path.chmod(0o600)
     return path

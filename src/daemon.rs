@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::health::Health;
 use crate::http::Http;
+use crate::imap::folders::Folders;
 use crate::imap::{self, Intake};
 use crate::listen::Listener;
 use crate::listen::maildrop::Maildrop;
@@ -54,6 +55,11 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();
     begin(&config, &flow, &health, &stopped, &mut loops);
+    if config.file.desk.folders {
+        folders(&config, &flow, &health, &stopped, &mut loops);
+    } else {
+        store.copies_unwatched().await.context("leave the desk's folders alone")?;
+    }
     if let Err(error) = open_doors(&config, &flow, &health, &stopped, &mut loops).await {
         flow.end_run().await;
         return Err(error);
@@ -135,6 +141,27 @@ fn begin(config: &Config, flow: &Arc<Flow>, health: &Health, stopped: &watch::Re
             sleep(RESTART).await;
         }
     }));
+}
+
+/// The folders of each mailbox (R94).
+fn folders(
+    config: &Config,
+    flow: &Arc<Flow>,
+    health: &Health,
+    stopped: &watch::Receiver<bool>,
+    loops: &mut JoinSet<()>,
+) {
+    for account in config.accounts.values() {
+        let (account, settings, flow) = (account.clone(), imap::Settings::of(config), flow.clone());
+        let beat = health.beat(&format!("folders of {}", account.mailbox));
+        loops.spawn(kept_up(flow, stopped.clone(), "folders", account.mailbox.clone(), {
+            let stopped = stopped.clone();
+            move || {
+                let folders = Folders::new(account.clone(), settings.clone(), flow.clone(), beat.clone());
+                until(stopped.clone(), folders.run())
+            }
+        }));
+    }
 }
 
 /// What applications are to be told.

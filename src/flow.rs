@@ -8,6 +8,7 @@ pub mod calls;
 mod care;
 mod deciding;
 pub mod explain;
+pub mod filing;
 pub mod lane;
 mod notices;
 pub mod prepare;

@@ -62,6 +62,7 @@ pub async fn mailboxes(config: &Config, store: &Store, json: bool) -> Result<(),
                     "agents": agents_of(policy, &mailbox.name).iter().map(|a| a.name.clone()).collect::<Vec<_>>(),
                     "imap": state(&mailbox.name, "imap").map(account),
                     "smtp": state(&mailbox.name, "smtp").map(account),
+                    "folders": state(&mailbox.name, "folders").map(account),
                 })
             })
             .collect();
@@ -70,7 +71,8 @@ pub async fn mailboxes(config: &Config, store: &Store, json: bool) -> Result<(),
     for mailbox in policy.mailboxes.values() {
         let agents: Vec<&str> = agents_of(policy, &mailbox.name).iter().map(|a| a.name.as_str()).collect();
         line(format!("{}  {}  agents: {}", mailbox.name, mailbox.address, agents.join(", ")))?;
-        for side in ["imap", "smtp"] {
+        let keeps_folders = state(&mailbox.name, "folders").is_some();
+        for side in ["imap", "smtp"].into_iter().chain(keeps_folders.then_some("folders")) {
             let words = state(&mailbox.name, side).map_or_else(
                 || "not used yet".to_owned(),
                 |s| format!("{} since {} {}", s.state, when(s.since_ms), s.detail),

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::desk::filing;
 use crate::desk::policy::{Policy, ReplyAddress, RequireAuth};
 use crate::desk::routing::is_our_own;
 use crate::desk::token::TOKEN_LENGTH;
 use crate::mail::Address;
+use crate::store::types::After;
 
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 98] = [
+const KNOWN: [&str; 99] = [
     "database",
     "url",
     "token",
@@ -110,6 +112,7 @@ const KNOWN: [&str; 98] = [
     "assignment",
     "collision",
     "reopen_days",
+    "folders",
 ];
 
 /// Something an operator should know.
@@ -269,7 +272,7 @@ pub fn across(file: &File, policy: &Policy, findings: &mut Findings) {
         }
     }
     security(policy, findings);
-    later(file, findings);
+    folders(file, policy, findings);
 }
 
 /// Who speaks, and who says so (R4, R31).
@@ -345,13 +348,37 @@ fn duplicates(file: &File, policy: &Policy, findings: &mut Findings) {
     }
 }
 
-/// Keys that are accepted, but not carried out by this release.
-fn later(file: &File, findings: &mut Findings) {
-    let desk = &file.desk;
-    let keys = [("desk.folders", desk.folders)];
-    for (key, set) in keys {
-        if set {
-            findings.fail(key, "this release does not have it yet", "take it out");
+/// The folders of the desk are its own (R94).
+fn folders(file: &File, policy: &Policy, findings: &mut Findings) {
+    if !file.desk.folders {
+        return;
+    }
+    let is_ours = |name: &str| name.split(['/', '.']).find(|piece| *piece != "INBOX") == Some("Cases");
+    for (name, mailbox) in &file.mailbox {
+        let read = [("folder", &mailbox.imap.folder), ("junk", &mailbox.imap.junk), ("sent", &mailbox.imap.sent)];
+        for (field, _) in read.into_iter().filter(|(_, folder)| folder.as_deref().is_some_and(is_ours)) {
+            findings.fail(
+                &format!("mailbox.{name}.imap.{field}"),
+                "with desk.folders, what lies below Cases are copies of what was read elsewhere",
+                "name another folder",
+            );
+        }
+    }
+    if matches!(&file.intake.after.0, After::Move(folder) if is_ours(folder)) {
+        findings.fail(
+            "intake.after",
+            "with desk.folders, what lies below Cases are the desk's own copies",
+            "move what was read to another folder",
+        );
+    }
+    for name in policy.agents.keys() {
+        let folder = filing::folder_of(name);
+        if filing::STATES.iter().any(|state| state.eq_ignore_ascii_case(&folder)) {
+            findings.fail(
+                &format!("agent.{name}"),
+                &format!("with desk.folders, the folder Cases/{folder} is not an agent's"),
+                "choose another short name",
+            );
         }
     }
 }

@@ -61,6 +61,10 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.away = true;
             ordered(&Arriving { event, arrival: &order.arrival, view, policy }, &mut keys);
         }
+        What::Moved(moved) => {
+            keys.cases.insert(moved.case);
+            keys.away = true;
+        }
         What::Presence { agent, .. } => {
             keys.away = true;
             keys.work = Some(agent.clone());

@@ -21,6 +21,7 @@ pub mod customer;
 pub mod digest;
 pub mod door;
 pub mod effect;
+pub mod filing;
 pub mod forward;
 pub mod guard;
 pub mod held;
@@ -119,6 +120,8 @@ pub enum What {
         /// Away, until this time or without an end; `None`: back.
         away: Option<Option<i64>>,
     },
+    /// A mail of a case was moved to another folder of the mailbox (R94).
+    Moved(filing::Moved),
     /// What an application was to be told has ended.
     Called(Box<Called>),
     /// Notifications that may be kept no longer, with the time each was taken, milliseconds (R80).
@@ -248,6 +251,7 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::RotateTokens { reference } => operator::rotate_tokens(event, *reference, view, policy),
         What::Welcome { agent } => door::welcome(event, agent, policy),
         What::Ordered(order) => operator::ordered(event, order, view, policy),
+        What::Moved(moved) => filing::moved(event, moved, view, policy),
         What::Presence { agent, away } => absence::set(event, agent, *away, view, policy),
         What::Due(Due::Digest { mailbox }) => digest::due(event, mailbox, view, policy),
         What::Due(Due::Overload { mailbox, agent }) => overload::due(event, (mailbox, agent), view, policy),
@@ -266,7 +270,7 @@ pub const ROUNDS_MAX: usize = 12;
 
 fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> Decision {
     let arriving = arriving::Arriving { event, arrival, view, policy };
-    if let Some(decision) = loops::our_own_mail(&arriving) {
+    if let Some(decision) = filing::returned(&arriving).or_else(|| loops::our_own_mail(&arriving)) {
         return decision;
     }
     if arrival.sent {

@@ -61,7 +61,7 @@ pub fn ordered(event: &Event, order: &Order, view: &View, policy: &Policy) -> De
     else {
         return sheet.done(Outcome::Ignored, "R41", "there is no such case", None);
     };
-    let operator = operator(&known.case);
+    let operator = nobody(&known.case);
     let agent = match &order.agent {
         Some(name) => match policy.agents.get(name) {
             Some(agent) => agent,
@@ -77,7 +77,7 @@ pub fn ordered(event: &Event, order: &Order, view: &View, policy: &Policy) -> De
 }
 
 /// Nobody of the agents: an order of the operator's own has no address to tell anything to.
-fn operator(case: &Case) -> Agent {
+pub(super) fn nobody(case: &Case) -> Agent {
     Agent {
         name: "operator".to_owned(),
         display_name: "The operator".to_owned(),

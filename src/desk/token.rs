@@ -277,6 +277,15 @@ impl TokenKeys {
         self.read(Place::MessageId, token)
     }
 
+    /// A MAC over these parts under each key, newest first: 20 characters.
+    pub(super) fn seals<'a>(&'a self, parts: &'a [&'a [u8]]) -> impl Iterator<Item = String> + 'a {
+        self.keys.iter().map(move |key| {
+            let mut text = base32(hmac(key.expose_secret(), parts).get(..13).unwrap_or_default());
+            text.truncate(MAC_LENGTH);
+            text
+        })
+    }
+
     /// 16 characters that follow from the event, the number of the mail, and nothing else.
     #[must_use]
     pub fn unique(&self, event_id: &str, index: usize) -> String {
@@ -372,7 +381,7 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 /// Constant-time comparison.
-fn same(a: &str, b: &str) -> bool {
+pub(super) fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0u8, |d, (x, y)| d | (x ^ y)) == 0
 }
 

@@ -129,6 +129,7 @@ fn kind(what: &What) -> &'static str {
         What::Staffed(_) => "staffed",
         What::OldMail { .. } => "old_mail",
         What::Expired(_) => "expired",
+        What::Moved(_) => "moved",
         What::RotateTokens { .. } => "rotate_tokens",
         What::Welcome { .. } => "welcome",
         What::Due(due) => due.word(),

@@ -162,6 +162,13 @@ pub fn internal_date_ms(text: &str) -> Option<i64> {
     Some(at.as_millisecond())
 }
 
+/// The other way round, in UTC.
+#[must_use]
+pub fn internal_date(at_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
+    at.strftime("%d-%b-%Y %H:%M:%S +0000").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,5 +236,6 @@ mod tests {
         assert_eq!(uid_set([5, 1, 2, 3, 9, 10]), "1:3,5,9:10");
         assert_eq!(internal_date_ms(" 1-Feb-2026 10:00:00 +0100"), Some(1_769_936_400_000));
         assert_eq!(internal_date_ms("nonsense"), None);
+        assert_eq!(internal_date(1_769_936_400_000), "01-Feb-2026 09:00:00 +0000");
     }
 }

@@ -55,7 +55,7 @@ async fn act(wire: &mut Wire, action: &After, set: &str) -> Result<(), WireError
 }
 
 /// RFC 6851 where it is offered; else a copy, and the original marked, and expunged if that hits nothing else (RFC 4315).
-async fn into_folder(wire: &mut Wire, set: &str, name: &str) -> Result<(), WireError> {
+pub(super) async fn into_folder(wire: &mut Wire, set: &str, name: &str) -> Result<(), WireError> {
     if wire.offers().has("MOVE") {
         return plain(wire, &format!("UID MOVE {set} {}", quoted(name))).await;
     }
@@ -67,6 +67,6 @@ async fn into_folder(wire: &mut Wire, set: &str, name: &str) -> Result<(), WireE
     Ok(())
 }
 
-async fn plain(wire: &mut Wire, command: &str) -> Result<(), WireError> {
+pub(super) async fn plain(wire: &mut Wire, command: &str) -> Result<(), WireError> {
     wire.command(command, COMMAND_TIMEOUT, |_| ()).await
 }

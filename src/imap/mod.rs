@@ -8,6 +8,7 @@ pub mod connect;
 pub mod cursor;
 mod errands;
 mod fetch;
+pub mod folders;
 mod special;
 pub mod wire;
 

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use async_imap::Session;
-use async_imap::imap_proto::{Capability, MailboxDatum, Outcome, Response, ResponseCode, Status};
+use async_imap::imap_proto::{Capability, MailboxDatum, Outcome, RequestId, Response, ResponseCode, Status};
+use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::{Allowance, Stream};
@@ -99,6 +100,15 @@ enum End {
 }
 
 impl End {
+    /// The end of the command with this tag, or of the connection.
+    fn in_response(response: &Response<'_>, tag: &RequestId) -> Option<Self> {
+        match response {
+            Response::Done { tag: answered, status, outcome } if answered == tag => Some(End::of(status, outcome)),
+            Response::Data { status: Status::Bye, outcome } => Some(End::Bye(plain(outcome.information.as_deref()))),
+            _ => None,
+        }
+    }
+
     fn of(status: &Status, outcome: &Outcome<'_>) -> Self {
         let words = plain(outcome.information.as_deref());
         match status {
@@ -180,44 +190,100 @@ impl Wire {
         &mut self,
         text: &str,
         deadline: Duration,
-        mut each: impl FnMut(&Response<'_>),
+        each: impl FnMut(&Response<'_>),
     ) -> Result<(), WireError> {
         let verb = verb(text);
         let until = Instant::now() + deadline;
-        let sent = timeout_at(until, self.session.run_command(text)).await;
-        let tag = match sent {
-            Ok(Ok(tag)) => tag,
-            Ok(Err(error)) => return Err(self.lost(&verb, error.to_string())),
-            Err(_) => return Err(self.lost(&verb, "it does not take the command")),
+        let tag = self.say(&verb, text, until).await?;
+        self.answers(&verb, until, &tag, each).await
+    }
+
+    /// APPEND (RFC 3501 section 6.3.11): a mail, CRLF line ends, into a folder. `options`: flags and INTERNALDATE.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub async fn append(
+        &mut self,
+        folder: &str,
+        options: &str,
+        mail: &[u8],
+        deadline: Duration,
+    ) -> Result<(), WireError> {
+        let verb = "APPEND";
+        let until = Instant::now() + deadline;
+        let text = format!("APPEND {} {options} {{{}}}", quoted(folder), mail.len());
+        let tag = self.say(verb, &text, until).await?;
+        let mut goes_on = false;
+        while !goes_on {
+            let (end, continues) = self
+                .next(verb, until, |response| match response {
+                    Response::Continue { .. } => (None, true),
+                    other => (End::in_response(other, &tag), false),
+                })
+                .await?;
+            match end {
+                // without the mail there is nothing that it could have accepted
+                Some(End::Ok) => return Err(self.lost(verb, "it ends the command before it has the mail")),
+                Some(end) => return self.ended(verb, end),
+                None => goes_on = continues,
+            }
+        }
+        let stream = self.session.get_mut();
+        let send = async {
+            stream.write_all(mail).await?;
+            stream.write_all(b"\r\n").await?;
+            stream.flush().await
         };
+        match timeout_at(until, send).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.lost(verb, error.to_string())),
+            Err(_) => return Err(self.lost(verb, "it does not take the mail")),
+        }
+        self.answers(verb, until, &tag, |_| ()).await
+    }
+
+    async fn say(&mut self, verb: &str, text: &str, until: Instant) -> Result<RequestId, WireError> {
+        match timeout_at(until, self.session.run_command(text)).await {
+            Ok(Ok(tag)) => Ok(tag),
+            Ok(Err(error)) => Err(self.lost(verb, error.to_string())),
+            Err(_) => Err(self.lost(verb, "it does not take the command")),
+        }
+    }
+
+    /// Reads up to the tagged answer.
+    async fn answers(
+        &mut self,
+        verb: &str,
+        until: Instant,
+        tag: &RequestId,
+        mut each: impl FnMut(&Response<'_>),
+    ) -> Result<(), WireError> {
         for _ in 0..RESPONSES_MAX {
             let (end, news) = self
-                .next(&verb, until, |response| match response {
-                    Response::Done { tag: answered, status, outcome } if *answered == tag => {
-                        (Some(End::of(status, outcome)), false)
+                .next(verb, until, |response| {
+                    let end = End::in_response(response, tag);
+                    if end.is_none() {
+                        each(response);
                     }
-                    Response::Data { status: Status::Bye, outcome } => {
-                        (Some(End::Bye(plain(outcome.information.as_deref()))), false)
-                    }
-                    other => {
-                        each(other);
-                        (None, matches!(other, Response::MailboxData(MailboxDatum::Exists(_))))
-                    }
+                    (end, matches!(response, Response::MailboxData(MailboxDatum::Exists(_))))
                 })
                 .await?;
             self.news |= news;
-            match end {
-                None => {}
-                Some(End::Ok) => return Ok(()),
-                Some(End::Bye(words)) => {
-                    return Err(self.lost(&verb, format!("the server ends the connection: {words}")));
-                }
-                Some(End::Refused { words, try_create }) => {
-                    return Err(WireError::Refused { host: self.host.clone(), verb, words, try_create });
-                }
+            if let Some(end) = end {
+                return self.ended(verb, end);
             }
         }
-        Err(self.lost(&verb, "the server does not stop answering"))
+        Err(self.lost(verb, "the server does not stop answering"))
+    }
+
+    fn ended(&self, verb: &str, end: End) -> Result<(), WireError> {
+        match end {
+            End::Ok => Ok(()),
+            End::Bye(words) => Err(self.lost(verb, format!("the server ends the connection: {words}"))),
+            End::Refused { words, try_create } => {
+                Err(WireError::Refused { host: self.host.clone(), verb: verb.to_owned(), words, try_create })
+            }
+        }
     }
 
     async fn next<T>(
@@ -270,11 +336,7 @@ impl Wire {
     pub async fn idle(&mut self, ceiling: Duration) -> Result<Woken, WireError> {
         let verb = "IDLE";
         let until = Instant::now() + ceiling;
-        let tag = match timeout_at(Instant::now() + COMMAND_TIMEOUT, self.session.run_command(verb)).await {
-            Ok(Ok(tag)) => tag,
-            Ok(Err(error)) => return Err(self.lost(verb, error.to_string())),
-            Err(_) => return Err(self.lost(verb, "it does not take the command")),
-        };
+        let tag = self.say(verb, verb, Instant::now() + COMMAND_TIMEOUT).await?;
         let mut woken = Woken::Silence;
         let mut accepted = false;
         while woken == Woken::Silence {
@@ -303,7 +365,7 @@ impl Wire {
         Ok(woken)
     }
 
-    async fn done(&mut self, tag: &async_imap::imap_proto::RequestId) -> Result<(), WireError> {
+    async fn done(&mut self, tag: &RequestId) -> Result<(), WireError> {
         let verb = "DONE";
         let until = Instant::now() + DONE_TIMEOUT;
         match timeout_at(until, self.session.run_command_untagged(verb)).await {

@@ -221,6 +221,7 @@ fn vouched(head: Incoming) -> Incoming {
     Incoming {
         trace: Vec::new(),
         spam: false,
+        copy_of: None,
         delivered_to: Vec::new(),
         nature: Nature::Personal,
         report: None,
@@ -256,6 +257,7 @@ fn nobodys(mail: &Incoming) -> Incoming {
         suppress: Vec::new(),
         thread_topic: None,
         thread_index: None,
+        copy_of: None,
         received_count: 0,
         content_hash: mail.content_hash,
         spam: false,

@@ -112,6 +112,8 @@ pub struct Incoming {
     pub thread_topic: Option<String>,
     /// Thread-Index (Outlook), base64 as given.
     pub thread_index: Option<String>,
+    /// X-Yesreply-Entry: it says that it is a copy of an entry (R94).
+    pub copy_of: Option<String>,
     /// Number of Received fields.
     pub received_count: usize,
     /// SHA-256 over what the author wrote: From, To, Cc, Subject, Date, Message-ID, In-Reply-To,

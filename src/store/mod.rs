@@ -11,6 +11,7 @@ pub mod calls;
 pub mod care;
 pub mod cases;
 pub mod commit;
+pub mod copies;
 pub mod cursors;
 pub mod events;
 pub mod gauges;

@@ -324,6 +324,23 @@ impl Content {
     }
 }
 
+/// What is known of the copy of an entry in the mailbox's own folders (R94).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filed {
+    /// The entry.
+    pub entry: i64,
+    /// The key of its case; `None` if the folders do not show it any more.
+    pub case: Option<i64>,
+    /// What stands in its header; empty before there is one.
+    pub marker: String,
+    /// The folder where it is believed to lie; empty: nowhere.
+    pub place: String,
+    /// Where a step takes it whose end was not seen; empty: none is under way.
+    pub going: String,
+    /// The folder where it should lie; `None`: in none.
+    pub wanted: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -105,6 +105,11 @@ impl Desk {
         self
     }
 
+    /// Other further sections, from the next start on.
+    pub fn instead(&mut self, extra: &str) {
+        extra.clone_into(&mut self.extra);
+    }
+
     pub fn with_mailbox(mut self, name: &str) -> Self {
         self.mailboxes.push(name.to_owned());
         self

@@ -14,6 +14,7 @@
 #[cfg(feature = "failpoints")]
 #[path = "../bite/mod.rs"]
 mod bite;
+mod client;
 #[path = "../database/mod.rs"]
 mod database;
 mod desk;
@@ -36,6 +37,7 @@ mod crashes;
 mod delivered;
 mod disk;
 mod faults;
+mod folders;
 mod intake;
 mod loops;
 mod postgres;

@@ -33,6 +33,7 @@ mod bites;
 mod cases;
 mod clients;
 mod customers;
+mod folders;
 mod forwards;
 mod keeping;
 mod monitoring;

@@ -1,6 +1,7 @@
 //! What is stored is there again, and only one sender gets a row.
 
 use yesreply::store::care::{Found, Run};
+use yesreply::store::copies::Going;
 use yesreply::store::types::{AccountState, After, Claimed, Cursor, Ended, Gap, GapState, Settlement};
 use yesreply::store::{Store, cursors, outbox, quarantine};
 
@@ -50,6 +51,29 @@ async fn cursors_gaps_and_errands() {
         assert_eq!(actions, [(2, After::Seen), (3, After::Move("Täglich".to_owned())), (4, After::Keyword)], "{url}");
         store.errands_done("support", "INBOX/Täglich", u32::MAX, &[2, 3]).await.expect("done");
         assert_eq!(store.errands("support", "INBOX/Täglich", u32::MAX, 10).await.expect("read").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn copies_lie_go_and_are_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (url, store) in both("copies_lie_go_and_are_gone", folder.path()).await {
+        let go = |entry, going: &str| {
+            let place = if going == "bob" { "Unowned".to_owned() } else { String::new() };
+            Going { entry, marker: format!("m{entry}"), place, going: going.to_owned() }
+        };
+        store.copies_go("support", &[go(1, "Unowned"), go(2, "anna")]).await.expect("stored");
+        store.copies_go("sales", &[go(1, "Closed")]).await.expect("stored");
+        store.copies_lie("support", &[(1, "Unowned".to_owned())]).await.expect("stored");
+        store.copies_go("support", &[go(1, "bob")]).await.expect("stored");
+        let filed = store.filed("support", 0, |_| None).await.expect("read");
+        let shown: Vec<_> = filed.iter().map(|f| (f.entry, &*f.marker, &*f.place, &*f.going, &f.wanted)).collect();
+        assert_eq!(shown, [(1, "m1", "Unowned", "bob", &None), (2, "m2", "", "anna", &None)], "{url}");
+        store.copies_gone("support", &[2]).await.expect("gone");
+        store.copies_unwatched().await.expect("unwatched");
+        let filed = store.filed("support", 0, |_| None).await.expect("read");
+        let shown: Vec<_> = filed.iter().map(|f| (f.entry, &*f.marker, &*f.place, &*f.going)).collect();
+        assert_eq!(shown, [(1, "m1", "", "")], "{url}");
     }
 }
 
