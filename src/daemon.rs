@@ -152,10 +152,10 @@ fn folders(
     loops: &mut JoinSet<()>,
 ) {
     for account in config.accounts.values() {
-        let (account, settings, flow) = (account.clone(), imap::Settings::of(config), flow.clone());
+        let (account, settings) = (account.clone(), imap::Settings::of(config));
         let beat = health.beat(&format!("folders of {}", account.mailbox));
         loops.spawn(kept_up(flow, stopped.clone(), "folders", account.mailbox.clone(), {
-            let stopped = stopped.clone();
+            let (stopped, flow) = (stopped.clone(), flow.clone());
             move || {
                 let folders = Folders::new(account.clone(), settings.clone(), flow.clone(), beat.clone());
                 until(stopped.clone(), folders.run())
