@@ -101,9 +101,9 @@ async fn runs_and_what_they_read() {
         assert_eq!(begin(&a, 1).await, Found::default(), "{url}");
         assert_eq!((read(&a, "imap/1").await, read(&a, "imap/1").await), (1, 1), "{url}: once a run");
         assert!(begin(&b, 2).await.unclean, "{url}");
+        assert_eq!((read(&b, "imap/1").await, read(&b, "handed/1").await), (2, 1), "{url}");
         // the first one was not dead, only slow
         store.end_run(&a, 2).await.expect("end");
-        assert_eq!((read(&b, "imap/1").await, read(&b, "handed/1").await), (2, 1), "{url}");
         assert!(begin(&c, 3).await.unclean, "{url}: another run's mark is left alone");
         assert_eq!(
             (read(&c, "imap/1").await, read(&c, "handed/1").await, read(&c, "imap/2").await),
