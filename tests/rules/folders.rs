@@ -44,7 +44,7 @@ impl Desk {
         let case = self.filed().await[0].case.expect("a case");
         let whole = folder.map_or("INBOX".to_owned(), |name| format!("Cases/{name}"));
         let moved = Move { case, folder: folder.map(str::to_owned), whole, uidvalidity: 1, uid, shown };
-        self.flow.moved("support", vec![moved]).await.expect("a move").remove(0).outcome
+        self.flow.moved("support", vec![moved]).await.expect("a move").remove(0).outcome.to_owned()
     }
 
     async fn says(&self, words: &str) {
