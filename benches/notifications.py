@@ -4,7 +4,8 @@
     benches/notifications.py BINARY MAILHOST_FOLDER [STORED] [MAILS] [PAIRS]
 
 A generator writes STORED rows (default 10 million, small ones: about 5 GB on the disk, gone at the end) into a desk's store, and ten
-thousand into another's. Then, in alternating pairs, smtp-source with 10 sessions and 4 KiB hands MAILS mails to each.
+thousand into another's. Then, in pairs that change their order, smtp-source with 10 sessions and 4 KiB hands MAILS mails to each, once
+more before to warm both.
 """
 
 import pathlib
@@ -22,7 +23,7 @@ INSERT INTO notifications
 SELECT -9223372036854775807 + i * :step + abs(random() % :step), 1767607200000 + i, 'shop', 'support',
        'p' || i || '@customer.example', '', 'noreply@bench.example', '', 'Your order ' || i,
        '<' || i || '@bench.example>', randomblob(16), randomblob(32), 'Your order ' || i || ' has left.', '[]', NULL, NULL, 0,
-       CAST('Subject: Your order' AS BLOB), 'none' FROM n
+       CAST('Subject: Your order' AS BLOB), 'none', 'listen/bench/' || i FROM n
 """
 
 
@@ -71,13 +72,15 @@ def main():
         for column in ("case_key", "message_hash"):
             median, nine = looked_up(daemon.folder, column)
             print(f"found among {rows} by {column}: median {median:.3f} ms, nine of ten {nine:.3f} ms", flush=True)
-    for _ in range(pairs):
-        rates = []
-        for daemon in (few, many):
+    for pair in range(pairs + 1):
+        rates = {}
+        for daemon in (few, many) if pair % 2 else (many, few):
             daemon.start()
-            rates.append(source(daemon.port, mails, 10))
+            rates[daemon] = source(daemon.port, mails, 10)
             daemon.stop()
-        print(f"intake beside few {rates[0]:.0f}/s, beside many {rates[1]:.0f}/s, ratio {rates[1] / rates[0]:.2f}", flush=True)
+        if pair:
+            ratio = rates[many] / rates[few]
+            print(f"intake beside few {rates[few]:.0f}/s, beside many {rates[many]:.0f}/s, ratio {ratio:.2f}", flush=True)
     for daemon in (few, many):
         daemon.forget()
 
