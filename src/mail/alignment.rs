@@ -172,7 +172,7 @@ fn keys(found: &Found<'_>, policy: &Policy) -> (Vec<Said>, bool) {
 fn key(signer: &Signer, records: &Records, author: &str, policy: &Policy) -> (Said, bool) {
     let name = signer.record_name();
     let say = |fails, words: String, remedy: String| Said { fails, about: "dkim", words, remedy };
-    let add = || format!("add {name} TXT \"{}\"", signer.record());
+    let add = || format!("add {name} TXT {}", signer.zone_strings());
     let records = match records {
         Ok(records) => records,
         Err(reason) => return (say(false, format!("{name} could not be read: {reason}"), String::new()), false),
