@@ -51,6 +51,7 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     store.is_sound().await.context("look at the database")?;
     flow.release_leases().await.context("take over the outbox")?;
     flow.begin_run().await?;
+    flow.schedule_probes().await.context("see when mailboxes are to be probed")?;
     let health = Health::default();
     let (stop, stopped) = watch::channel(false);
     let mut loops = JoinSet::new();

@@ -23,7 +23,9 @@ use anyhow::Context;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
+use crate::desk::digest::Due;
 use crate::desk::policy::Policy;
+use crate::desk::probe::next_ms;
 use crate::desk::token::CaseKey;
 use crate::desk::{Event, What, keeping};
 use crate::mail::text::without_local_parts;
@@ -279,6 +281,25 @@ impl Flow {
     pub async fn release_leases(&self) -> anyhow::Result<()> {
         let mut transaction = self.store.begin().await?;
         crate::store::outbox::release_leases(&mut transaction, clock::now_ms()).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// At start: what the config says of probes stands in the agenda (R95).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn schedule_probes(&self) -> anyhow::Result<()> {
+        let mut transaction = self.store.begin().await?;
+        for mailbox in self.policy.mailboxes.values() {
+            match mailbox.probe.every_ms {
+                Some(every_ms) => {
+                    let due = Due::Probe { mailbox: mailbox.name.clone() };
+                    let at_ms = next_ms(clock::now_ms(), every_ms);
+                    crate::store::agenda::add(&mut transaction, at_ms, &due).await?;
+                }
+                None => crate::store::probes::forget_state(&mut transaction, &mailbox.name).await?,
+            }
+        }
         Ok(transaction.commit().await?)
     }
 

@@ -105,7 +105,7 @@ fn register(registry: &mut Registry, shown: &Shown, numbers: &[Number]) {
     registry.register(shown.name, shown.help, family);
 }
 
-fn families(gauges: &Gauges) -> [(Shown, &[Number]); 11] {
+fn families(gauges: &Gauges) -> [(Shown, &[Number]); 13] {
     let shown = |name, help| Shown { name, help };
     [
         (shown("cases", "Cases that are not closed, by mailbox and status"), &gauges.cases),
@@ -116,6 +116,8 @@ fn families(gauges: &Gauges) -> [(Shown, &[Number]); 11] {
         (shown("intake_gaps", "Mails that could not be fetched, by mailbox and state"), &gauges.gaps),
         (shown("intake_read_timestamp_seconds", "When a folder was last read to its end"), &gauges.read_at_s),
         (shown("account_up", "1 if the account works, by mailbox and side"), &gauges.accounts),
+        (shown("probe_timestamp_seconds", "When a probe last passed or failed, by mailbox"), &gauges.probed_at_s),
+        (shown("probe_duration_milliseconds", "How long the last probe took that passed"), &gauges.probe_ms),
         (shown("acknowledgement_breaker_open", "1 while strangers get no acknowledgement"), &gauges.breaker),
         (shown("calls_waiting", "Events that applications have not taken yet"), &gauges.calls),
         (shown("suppressed_addresses", "Addresses that get no notifications"), &gauges.suppressed),

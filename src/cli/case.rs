@@ -31,6 +31,9 @@ pub enum Command {
         /// Only of this mailbox
         #[arg(long, value_name = "MAILBOX")]
         mailbox: Option<String>,
+        /// The cases of probes too
+        #[arg(long)]
+        probes: bool,
     },
     /// Cases in which all these words occur, in subjects, authors or new words, newest first
     Search {
@@ -133,9 +136,9 @@ pub async fn run(store: Store, config: Config, command: Command, json: bool) -> 
         }
         Command::Say(say) => orders::run(&store, config, say, json).await,
         Command::Reopen { reference } => reopen(store, config, &reference, json).await,
-        Command::List { limit, status, owner, mailbox } => {
+        Command::List { limit, status, owner, mailbox, probes } => {
             let status = status.map(|s| s.status().word().to_owned());
-            let cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit) }).await?;
+            let cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit), probes }).await?;
             if json {
                 return output::json(&cases.iter().map(listed).collect());
             }

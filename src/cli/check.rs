@@ -3,23 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::output::{self, Failure, code, line, when};
 use super::people;
-use crate::clock;
+use super::probe;
 use crate::config::findings::Finding;
 use crate::config::{Account, Config};
 use crate::desk::policy::RequireAuth;
-use crate::desk::token::{CaseKey, Class, PartyId, Token, message_id, reply_address};
 use crate::store::Store;
 use crate::{imap, smtp};
 
 /// For the database to open; nobody waits longer for what is beside the point.
 const DATABASE: Duration = Duration::from_secs(5);
-/// For a probe to come back.
-const PROBE: Duration = Duration::from_secs(60);
 
 pub async fn run(path: &Path, online: bool, json: bool) -> Result<(), Failure> {
     let (config, findings) = match Config::load(path) {
@@ -29,6 +25,9 @@ pub async fn run(path: &Path, online: bool, json: bool) -> Result<(), Failure> {
         }
         Err(findings) => (None, findings),
     };
+    if let Some(config) = config.as_ref().filter(|_| online) {
+        super::become_owner(&config.file.database.url)?;
+    }
     let mut values: Vec<Value> = findings.iter().map(value).collect();
     if !json {
         for finding in &findings {
@@ -49,8 +48,9 @@ pub async fn run(path: &Path, online: bool, json: bool) -> Result<(), Failure> {
     }
     let mut failed = false;
     if online {
+        let daemons = probe::daemons(&config).await?;
         for account in config.accounts.values() {
-            for (key, result) in tried(&config, account).await {
+            for (key, result) in tried(&config, account, daemons.as_ref()).await {
                 failed |= result.is_err();
                 let (level, message) = match &result {
                     Ok(words) => ("ok", words.clone()),
@@ -135,7 +135,7 @@ async fn recorded(config: &Config) -> Vec<(String, String)> {
     notes
 }
 
-async fn tried(config: &Config, account: &Account) -> Vec<(String, anyhow::Result<String>)> {
+async fn tried(config: &Config, account: &Account, daemons: Option<&Store>) -> Vec<(String, anyhow::Result<String>)> {
     let key = |side: &str| format!("mailbox.{}.{side}", account.mailbox);
     let imap = imap::probe(account)
         .await
@@ -144,41 +144,7 @@ async fn tried(config: &Config, account: &Account) -> Vec<(String, anyhow::Resul
     let both = imap.is_ok() && smtp.is_ok();
     let mut results = vec![(key("imap"), imap), (key("smtp"), smtp)];
     if both {
-        let probe = round_trip(config, account).await;
-        results.push((key("reply_address"), probe));
+        results.push((key("probe"), probe::full_circle(config, account, daemons).await));
     }
     results
-}
-
-/// A mail to a tokened address of ours must come into our own folder.
-async fn round_trip(config: &Config, account: &Account) -> anyhow::Result<String> {
-    let policy = &config.policy;
-    let mailbox = policy.mailboxes.get(&account.mailbox).context("there is no such mailbox")?;
-    let unique = data_encoding::HEXLOWER.encode(&clock::random::<8>());
-    let token =
-        Token { class: Class::Bounce, case: CaseKey(u64::from_le_bytes(clock::random())), party: PartyId::NOBODY };
-    let to = reply_address(&policy.keys, mailbox, token).to_string();
-    // an id of our own: a running daemon knows it for our own mail and lets it be (R22)
-    let message_id = message_id(&policy.keys, mailbox, token, &unique);
-    let message_id = message_id.as_str();
-    let date = jiff::fmt::rfc2822::to_string(&jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC))
-        .context("write a date")?;
-    let bytes = format!(
-        "From: <{0}>\r\nTo: <{to}>\r\nSubject: yesreply check\r\nDate: {date}\r\nMessage-ID: {message_id}\r\n\
-         Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
-         yesreply check --online sent this to see that its tokened addresses come back.\r\n",
-        mailbox.address
-    );
-    smtp::send_once(account, &mailbox.address.to_string(), &to, bytes.into_bytes()).await?;
-    let begun = clock::now_ms();
-    if imap::arrives(account, message_id, PROBE).await? {
-        let seconds = clock::now_ms().saturating_sub(begun) / 1000;
-        return Ok(format!("a mail to {to} came back after {seconds} s"));
-    }
-    bail!(
-        "a mail to {to} was sent and did not come into folder {} within {} s: see that the server delivers sub-addresses \
-         (RFC 5233), or set reply_address to a catch-all domain",
-        account.folder,
-        PROBE.as_secs()
-    )
 }

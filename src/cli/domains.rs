@@ -47,10 +47,11 @@ async fn one(config: &Config, mailbox: &Mailbox, author: &str) -> Vec<Said> {
             keys.push((signer, texts(server, &signer.record_name()).await));
         }
         let mut dmarc = texts(server, &format!("_dmarc.{author}")).await;
-        if organisation(author) != author && dmarc.as_ref().is_ok_and(Vec::is_empty) {
+        let inherited = organisation(author) != author && dmarc.as_ref().is_ok_and(Vec::is_empty);
+        if inherited {
             dmarc = texts(server, &format!("_dmarc.{}", organisation(author))).await;
         }
-        Found { author, envelope, reply, relay, spf: texts(server, envelope).await, dmarc, keys }
+        Found { author, envelope, reply, relay, spf: texts(server, envelope).await, dmarc, inherited, keys }
     };
     match tokio::time::timeout(TIME_MAX, asked).await {
         Ok(found) => said(&found),

@@ -13,6 +13,7 @@ mod order;
 mod orders;
 mod output;
 mod people;
+mod probe;
 mod queues;
 mod sendmail;
 
@@ -50,8 +51,8 @@ enum Command {
     Init,
     /// Check the config, without a network or a database; where there is one, with what the daemon recorded
     Check {
-        /// Log in everywhere, send a probe that must come back through its own tokened address, and read the SPF, DKIM
-        /// and DMARC records of the sending domains
+        /// Log in everywhere, send a probe that must be received, answered as a customer would, and open a case, and read
+        /// the SPF, DKIM and DMARC records of the sending domains
         #[arg(long)]
         online: bool,
     },

@@ -9,9 +9,11 @@ use crate::config::Config;
 use crate::desk::absence::home;
 use crate::desk::moment::{self, Now};
 use crate::desk::outgoing::agents_of;
+use crate::desk::probe::{Probe, Step};
 use crate::desk::{Outcome, What};
 use crate::store::Store;
 use crate::store::people::AgentState;
+use crate::store::probes::SIDE;
 use crate::store::types::AccountState;
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +53,7 @@ pub async fn mailboxes(config: &Config, store: &Store, json: bool) -> Result<(),
     let states = store.accounts().await?;
     let state = |mailbox: &str, side: &str| states.iter().find(|s| s.mailbox == mailbox && s.side == side);
     let policy = &config.policy;
+    let probes = store.last_probes().await?;
     if json {
         let value = policy
             .mailboxes
@@ -63,6 +66,7 @@ pub async fn mailboxes(config: &Config, store: &Store, json: bool) -> Result<(),
                     "imap": state(&mailbox.name, "imap").map(account),
                     "smtp": state(&mailbox.name, "smtp").map(account),
                     "folders": state(&mailbox.name, "folders").map(account),
+                    "probe": probes.iter().find(|p| p.mailbox == mailbox.name).map(probe),
                 })
             })
             .collect();
@@ -79,12 +83,30 @@ pub async fn mailboxes(config: &Config, store: &Store, json: bool) -> Result<(),
             );
             line(format!("    {side}  {}", words.trim_end()))?;
         }
+        if let Some(found) = state(&mailbox.name, SIDE) {
+            let last = probes.iter().find(|p| p.mailbox == mailbox.name).and_then(|p| p.ended_ms);
+            let last = last.map(|at| format!(", last {}", when(at))).unwrap_or_default();
+            line(format!("    probe  {} since {}{last}: {}", found.state, when(found.since_ms), found.detail))?;
+        }
     }
     Ok(())
 }
 
 fn account(state: &AccountState) -> Value {
     json!({ "state": state.state, "since": time(state.since_ms), "detail": state.detail })
+}
+
+/// The last one; times are of its steps, in their order.
+fn probe(probe: &Probe) -> Value {
+    let steps = Step::ALL.into_iter().map(|step| (step.word().to_owned(), json!(probe.at_ms(step).map(time))));
+    json!({
+        "state": if probe.passed() { "ok" } else { "failed" },
+        "at": probe.ended_ms.map(time),
+        "took_ms": probe.took_ms(),
+        "steps": steps.collect::<serde_json::Map<_, _>>(),
+        "failed_at": probe.failed.map(Step::word),
+        "detail": probe.detail,
+    })
 }
 
 pub async fn welcome(store: &Store, config: Config, name: &str, json: bool) -> Result<(), Failure> {

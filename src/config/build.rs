@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use super::file::{File, RelayFromValue, RequireAuthValue, ReversePathValue, Tls, VerifyValue};
+use super::file::{self, File, RelayFromValue, RequireAuthValue, ReversePathValue, Tls, VerifyValue};
 use super::findings::{self, Findings};
-use super::values::{Limit, Secret};
+use super::values::{Limit, Secret, Span};
 use super::{Account, Endpoint};
 use crate::desk::letters::Letters;
 use crate::desk::policy::{
-    Acknowledge, Agent, Budget, Limits, Mailbox, Policy, RelayFrom, RequireAuth, ReversePath, Security,
+    Acknowledge, Agent, Budget, Limits, Mailbox, Policy, Probing, RelayFrom, RequireAuth, ReversePath, Security,
 };
 use crate::desk::token::TokenKeys;
 use crate::mail::Address;
 use crate::mail::dkim::Signer;
 use crate::mail::language::LANGUAGES;
 
+/// How often a mailbox may be probed, milliseconds.
+const PROBE_MS: std::ops::RangeInclusive<i64> = 5_000..=7 * 86_400_000;
+/// A probe must have come full circle within, milliseconds: two ways through the relay and two looks at the mailbox.
+const PROBE_WITHIN_MS: i64 = 5 * 60_000;
 /// R34.
 const SPAM_MS_MIN: i64 = 30 * 86_400_000;
 /// Notifications are kept for at least so long (R71).
@@ -354,10 +358,26 @@ fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> 
                 language,
                 signature: mailbox.signature.clone().unwrap_or_default(),
                 time_zone,
+                probe: probing(&key, mailbox, findings),
             },
         );
     }
     mailboxes
+}
+
+/// R95. A probe ends before the next one begins.
+fn probing(key: &str, mailbox: &file::Mailbox, findings: &mut Findings) -> Probing {
+    let every_ms = mailbox.probe.map(Span::ms);
+    if every_ms.is_some_and(|every| !PROBE_MS.contains(&every)) {
+        let hint = "write it like \"15m\": from 5 s to a week; or take it out";
+        findings.fail(&format!("{key}.probe"), "a mailbox is not probed so often, or so seldom", hint);
+    }
+    let within_ms = mailbox.probe_within.map_or(PROBE_WITHIN_MS, Span::ms);
+    if !(1_000..=3_600_000).contains(&within_ms) {
+        let hint = "write it like \"5m\": from 1 s to an hour";
+        findings.fail(&format!("{key}.probe_within"), "a probe cannot be waited for so long, or so short", hint);
+    }
+    Probing { every_ms, within_ms: every_ms.map_or(within_ms, |every| within_ms.min(every)) }
 }
 
 fn agents(file: &File, findings: &mut Findings) -> BTreeMap<String, Agent> {

@@ -129,6 +129,10 @@ pub struct Mailbox {
     pub language: Option<String>,
     /// Time zone of letters.
     pub time_zone: Option<String>,
+    /// How often it is probed (R95); never.
+    pub probe: Option<Span>,
+    /// A probe must have come full circle within; 5m.
+    pub probe_within: Option<Span>,
 }
 
 /// `[dkim.NAME]`: a key that signs what is sent.

@@ -13,7 +13,7 @@ use crate::store::types::After;
 use super::file::{File, Mailbox};
 
 /// Keys and sections there are, to name the nearest one.
-const KNOWN: [&str; 99] = [
+const KNOWN: [&str; 101] = [
     "database",
     "url",
     "token",
@@ -47,6 +47,8 @@ const KNOWN: [&str; 99] = [
     "language",
     "signature",
     "time_zone",
+    "probe",
+    "probe_within",
     "listener",
     "protocol",
     "certificate",

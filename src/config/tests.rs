@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::desk::policy::Probing;
 
 struct Scratch(PathBuf);
 
@@ -69,6 +70,12 @@ fn the_smallest_useful_file() {
         Some(crate::desk::policy::Budget { count: 1, window_ms: 86_400_000 })
     );
     assert!(config.notes.iter().any(|n| n.message.contains("nobody's words are echoed")));
+    let probing = config.policy.mailboxes.get("support").map(|m| m.probe);
+    assert_eq!(probing, Some(Probing { every_ms: None, within_ms: 300_000 }), "off by default");
+    let probed = GOOD.replace("name = \"Shop Support\"", "probe = \"2m\"");
+    let config = scratch.load(&probed).unwrap_or_else(|f| panic!("{f:#?}"));
+    let probing = config.policy.mailboxes.get("support").map(|m| m.probe);
+    assert_eq!(probing, Some(Probing { every_ms: Some(120_000), within_ms: 120_000 }), "ended before the next one");
 }
 
 #[test]
@@ -97,6 +104,13 @@ fn what_cannot_work_together_is_refused() {
         ("anna@shop.example", "support+x@shop.example", "an address of ours"),
         ("host = \"127.0.0.1\"", "host = \"mail.shop.example\"", "in the clear"),
         ("DIR/pass", "DIR/none", "No such file"),
+        ("name = \"Shop Support\"", "probe = \"1s\"", "mailbox.support.probe: a mailbox is not probed so often"),
+        ("name = \"Shop Support\"", "probe = \"15\"", "mailbox.support.probe: \"15\" is no duration"),
+        (
+            "name = \"Shop Support\"",
+            "probe_within = \"2h\"",
+            "mailbox.support.probe_within: a probe cannot be waited for",
+        ),
         ("name = \"Anna\"", "mailboxes = [\"sales\"]", "no mailbox \"sales\""),
         ("name = \"Shop Support\"", "reply_address = \"{address}\"", "plain form"),
         ("url = \"sqlite:DIR/db\"", "", "missing configuration field"),

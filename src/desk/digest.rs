@@ -106,6 +106,13 @@ pub enum Due {
     Wakes(CaseKey),
     /// An agent said that they would be back by now.
     Back(String),
+    /// A mailbox is to be probed (R95).
+    Probe {
+        /// Mailbox short name.
+        mailbox: String,
+    },
+    /// The probe that opens this case must have come full circle by now.
+    ProbeEnds(CaseKey),
 }
 
 impl Due {
@@ -119,6 +126,8 @@ impl Due {
             Due::Breaker => "breaker",
             Due::Wakes(_) => "wakes",
             Due::Back(_) => "back",
+            Due::Probe { .. } => "probe",
+            Due::ProbeEnds(_) => "probe_ends",
         }
     }
 
@@ -132,6 +141,8 @@ impl Due {
             Due::Breaker => format!("due/breaker/{at_ms}"),
             Due::Wakes(case) => format!("due/{}/wakes/{at_ms}", case.0),
             Due::Back(agent) => format!("due/back/{agent}/{at_ms}"),
+            Due::Probe { mailbox } => format!("due/probe/{mailbox}/{at_ms}"),
+            Due::ProbeEnds(case) => format!("due/{}/probe_ends/{at_ms}", case.0),
         }
     }
 }

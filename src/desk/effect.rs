@@ -8,6 +8,7 @@ use super::call::{Call, Ending};
 use super::case::{Case, Entry, Held, Party, Status};
 use super::change::Change;
 use super::digest::{Due, Line};
+use super::probe::Progress;
 use super::submission::{Departure, Notification, Strike};
 use super::token::{CaseKey, PartyId};
 
@@ -78,6 +79,12 @@ pub struct Absence {
 pub enum Effect {
     /// A case that was not there.
     Open(Box<Case>),
+    /// A case that takes the number of one that is deleted (R95).
+    OpenInPlace(Box<Case>),
+    /// How far a probe has come (R95).
+    Probe(CaseKey, Progress),
+    /// The mail that arrived is deleted on its server: it is a probe of ours, or its answer (R95).
+    Remove,
     /// Somebody belongs to a case from now on.
     AddParty(CaseKey, Party),
     /// Mail of this party has passed (R32).

@@ -55,6 +55,8 @@ pub enum Letter {
     PassedOn,
     /// To the owner of an application: nothing goes to an address any more, or somebody complained (R64).
     Report,
+    /// A probe failed, or passes again (R95).
+    Probe,
 }
 
 impl Letter {
@@ -74,12 +76,13 @@ impl Letter {
             Letter::Actions => "actions",
             Letter::PassedOn => "passed_on",
             Letter::Report => "report",
+            Letter::Probe => "probe",
         }
     }
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 30] = [
+const BUILTIN: [(&str, &str); 32] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
@@ -110,6 +113,8 @@ const BUILTIN: [(&str, &str); 30] = [
     ("passed_on.html", include_str!("../../config/letters/passed_on.html")),
     ("report.txt", include_str!("../../config/letters/report.txt")),
     ("report.html", include_str!("../../config/letters/report.html")),
+    ("probe.txt", include_str!("../../config/letters/probe.txt")),
+    ("probe.html", include_str!("../../config/letters/probe.html")),
 ];
 
 /// Steps that a letter may take; a loop in an operator's template ends here.
@@ -272,7 +277,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 14] = [
+    const ALL: [Letter; 15] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -287,6 +292,7 @@ mod tests {
         Letter::Actions,
         Letter::PassedOn,
         Letter::Report,
+        Letter::Probe,
     ];
 
     #[test]

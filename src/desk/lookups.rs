@@ -14,7 +14,7 @@ use super::policy::{Assignment, Policy};
 use super::routing::agent_by_address;
 use super::token::Class;
 use super::who::customer;
-use super::{Event, Keys, View, What, notified, recall, trouble};
+use super::{Event, Keys, Purpose, View, What, notified, probe, recall, trouble};
 
 /// What has to be looked up next; empty when all is there.
 #[must_use]
@@ -39,9 +39,7 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
         }
         What::Due(Due::Digest { mailbox }) => keys.digest = Some((mailbox.clone(), None)),
         What::Due(Due::Overload { mailbox, agent }) => keys.digest = Some((mailbox.clone(), Some(agent.clone()))),
-        What::Due(Due::SpamEnds(case)) => {
-            keys.cases.insert(*case);
-        }
+        What::Due(Due::SpamEnds(case)) => drop(keys.cases.insert(*case)),
         What::Due(Due::Wakes(case)) | What::Reopened(case) => {
             keys.cases.insert(*case);
             keys.away = true;
@@ -70,7 +68,9 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.work = Some(agent.clone());
         }
         What::OldMail { .. } | What::Welcome { .. } | What::Expired(_) => {}
+        What::Due(Due::Probe { .. } | Due::ProbeEnds(_)) | What::Probe { .. } => {}
     }
+    of_probes(event, view, &mut keys);
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));
     if matches!(event.what, What::Arrived(_)) {
         keys.cases.extend(view.notifications.keys());
@@ -92,10 +92,24 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
     keys.without(&view.asked)
 }
 
+/// A probe, and those before it (R95).
+fn of_probes(event: &Event, view: &View, keys: &mut Keys) {
+    match &event.what {
+        What::Due(Due::Probe { mailbox }) | What::Probe { mailbox } => keys.before = Some(mailbox.clone()),
+        What::Due(Due::ProbeEnds(case)) => drop(keys.probes.insert(*case)),
+        _ => {}
+    }
+    keys.probes.extend(view.deliveries.iter().filter(|d| d.purpose == Purpose::Probe).map(|d| d.case));
+    if let Some(probe) = view.probes.values().next() {
+        keys.before = Some(probe.mailbox.clone());
+    }
+}
+
 /// What a mail needs.
 fn arrived(arriving: &Arriving<'_>, keys: &mut Keys) {
     let Arriving { arrival, policy, view, .. } = *arriving;
     keys.next_reference = true;
+    probe::keys(policy, &arrival.mail, keys);
     let tokens = arriving.address_tokens().0.into_iter().chain(arriving.id_tokens());
     for token in tokens {
         keys.cases.insert(token.case);

@@ -11,9 +11,11 @@ pub mod actions;
 pub mod agent;
 pub mod answer;
 pub mod arriving;
+pub mod broken;
 pub mod call;
 pub mod case;
 pub mod change;
+pub mod circle;
 pub mod command;
 pub mod confirm;
 pub mod conversation;
@@ -42,6 +44,7 @@ pub mod owners;
 pub mod ownership;
 pub mod policy;
 pub mod privacy;
+pub mod probe;
 pub mod recall;
 pub mod recipients;
 pub mod relay;
@@ -122,6 +125,11 @@ pub enum What {
     },
     /// A mail of a case was moved to another folder of the mailbox (R94).
     Moved(filing::Moved),
+    /// An operator asks for a probe (R95).
+    Probe {
+        /// Mailbox short name.
+        mailbox: String,
+    },
     /// What an application was to be told has ended.
     Called(Box<Called>),
     /// Notifications that may be kept no longer, with the time each was taken, milliseconds (R80).
@@ -244,7 +252,8 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
     let decision = match &event.what {
         What::Arrived(arrival) => arrived(event, arrival, view, policy),
         What::Submitted(submission) => submission::handed_in(event, submission, view, policy),
-        What::Undeliverable(failure) => trouble::gave_up(event, failure, view, policy),
+        What::Undeliverable(failure) => broken::gave_up(event, failure, view, policy)
+            .unwrap_or_else(|| trouble::gave_up(event, failure, view, policy)),
         What::Staffed(case) => customer::staffed(event, *case, view, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
         What::Expired(old) => keeping::expired(event, old, policy),
@@ -259,6 +268,9 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Due(Due::Breaker) => loops::breaker(event, view, policy),
         What::Due(Due::Wakes(case)) => waking::due(event, *case, view, policy),
         What::Due(Due::Back(agent)) => absence::due(event, agent, view, policy),
+        What::Due(Due::Probe { mailbox }) => circle::begins(event, mailbox, true, view, policy),
+        What::Due(Due::ProbeEnds(case)) => broken::ends(event, *case, view, policy),
+        What::Probe { mailbox } => circle::begins(event, mailbox, false, view, policy),
         What::Called(called) => call::ended(event, called, view, policy),
         What::Reopened(case) => spam::reopened(event, *case, view, policy),
     };
@@ -270,6 +282,9 @@ pub const ROUNDS_MAX: usize = 12;
 
 fn arrived(event: &Event, arrival: &Arrival, view: &View, policy: &Policy) -> Decision {
     let arriving = arriving::Arriving { event, arrival, view, policy };
+    if let Some(decision) = circle::arrived(&arriving) {
+        return decision;
+    }
     if let Some(decision) = filing::returned(&arriving).or_else(|| loops::our_own_mail(&arriving)) {
         return decision;
     }

@@ -308,7 +308,13 @@ impl<'a> Sheet<'a> {
 
     /// R5, R52: the bounce token; the plain address where the provider refuses it; `<>` only for automatic
     /// mail, where both settings say so.
-    fn reverse_path(&self, mailbox: &Mailbox, case: CaseKey, bounce: PartyId, automatic: bool) -> Option<Address> {
+    pub(super) fn reverse_path(
+        &self,
+        mailbox: &Mailbox,
+        case: CaseKey,
+        bounce: PartyId,
+        automatic: bool,
+    ) -> Option<Address> {
         match mailbox.reverse_path {
             ReversePath::Token => {
                 let token = Token { class: Class::Bounce, case, party: bounce };

@@ -97,6 +97,17 @@ pub struct Mailbox {
     pub language: String,
     /// Time zone of times in letters.
     pub time_zone: jiff::tz::TimeZone,
+    /// R95.
+    pub probe: Probing,
+}
+
+/// How a mailbox is probed (R95).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probing {
+    /// How often, milliseconds; `None`: only where an operator asks for it.
+    pub every_ms: Option<i64>,
+    /// A probe must have come full circle within, milliseconds.
+    pub within_ms: i64,
 }
 
 /// R4.

@@ -249,7 +249,7 @@ fn failed(
             notice(sheet, known, &told, line, remedy, delivery, status, diagnostic, None);
         }
         Purpose::RelayOwner | Purpose::RelayAll => relay_to_others(sheet, known, view, delivery, entry),
-        Purpose::Notice | Purpose::Notification => {}
+        Purpose::Notice | Purpose::Notification | Purpose::Probe => {}
     }
 }
 

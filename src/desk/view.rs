@@ -7,6 +7,7 @@ use crate::mail::{Address, MessageId};
 use super::Absence;
 use super::case::{Case, Entry, Party, Priority, Status};
 use super::digest::Line;
+use super::probe::{Before, Probe};
 use super::submission::{Notification, Suppressed};
 use super::token::{CaseKey, PartyId};
 
@@ -61,6 +62,10 @@ pub struct Keys {
     pub loads: bool,
     /// The open cases of this agent.
     pub work: Option<String>,
+    /// Probes by the key of the case that their answer opens.
+    pub probes: BTreeSet<CaseKey>,
+    /// Earlier probes of this mailbox.
+    pub before: Option<String>,
 }
 
 impl Keys {
@@ -111,6 +116,10 @@ impl Keys {
         if self.work == asked.work {
             self.work = None;
         }
+        self.probes.retain(|k| !asked.probes.contains(k));
+        if self.before == asked.before {
+            self.before = None;
+        }
         self
     }
 }
@@ -156,6 +165,10 @@ pub struct View {
     pub loads: BTreeMap<String, Load>,
     /// An agent's open cases, longest untouched first.
     pub work: Vec<Work>,
+    /// Probes that were found.
+    pub probes: BTreeMap<CaseKey, Probe>,
+    /// What is known of the mailbox's earlier probes.
+    pub before: Before,
 }
 
 /// In place of an id: the entry that is being appended.
@@ -282,17 +295,20 @@ pub enum Purpose {
     Notice,
     /// An application's notification.
     Notification,
+    /// A probe, or its answer (R95).
+    Probe,
 }
 
 impl Purpose {
     /// All of them, in the order of the queue.
-    pub const ALL: [Purpose; 6] = [
+    pub const ALL: [Purpose; 7] = [
         Purpose::Answer,
         Purpose::RelayOwner,
         Purpose::Acknowledgement,
         Purpose::RelayAll,
         Purpose::Notice,
         Purpose::Notification,
+        Purpose::Probe,
     ];
 
     /// The word in the store.
@@ -305,6 +321,7 @@ impl Purpose {
             Purpose::RelayAll => "relay_all",
             Purpose::Notice => "notice",
             Purpose::Notification => "notification",
+            Purpose::Probe => "probe",
         }
     }
 
@@ -314,7 +331,7 @@ impl Purpose {
         Self::ALL.into_iter().find(|p| p.word() == word)
     }
 
-    /// Position in the queue, lowest first (R60).
+    /// Position in the queue, lowest first (R60). The two small mails of a probe go first: they try the way, not the queue.
     #[must_use]
     pub fn priority(self) -> i64 {
         match self {
@@ -324,6 +341,7 @@ impl Purpose {
             Purpose::RelayAll => 3,
             Purpose::Notice => 4,
             Purpose::Notification => 5,
+            Purpose::Probe => -1,
         }
     }
 }

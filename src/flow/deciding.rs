@@ -12,8 +12,10 @@ use crate::desk::digest::Due;
 use crate::desk::loops::{BREAKER_CLOSES, BREAKER_STAYS};
 use crate::desk::notified::TOO_MUCH_COMES_BACK;
 use crate::desk::policy::Policy;
+use crate::desk::probe::Progress;
 use crate::desk::{Decision, Effect, Event, Keys, LogLine, ROUNDS_MAX, Step, View, What, decide};
 use crate::failpoint;
+use crate::mail::text::without_local_parts;
 use crate::store::events::{self, Happened};
 use crate::store::pending::{EntryRef, Pending};
 use crate::store::quarantine::{self, Quarantined};
@@ -67,7 +69,7 @@ impl Deciding<'_> {
         let because = format!("{} ({})", decision.because, decision.rule);
         let handled = Handled {
             event: event.id.clone(),
-            kind: kind(&event.what),
+            kind: kind(&event.what, &decision.effects),
             outcome: decision.outcome.word(),
             rule: decision.rule,
             queued: queued(&decision.effects),
@@ -103,7 +105,7 @@ impl Deciding<'_> {
         let happened = Happened {
             id: &event.id,
             at_ms: event.at_ms,
-            kind: kind(&event.what),
+            kind: kind(&event.what, &decision.effects),
             outcome: decision.outcome.word(),
             rule: decision.rule,
             because: &decision.because,
@@ -120,9 +122,15 @@ impl Deciding<'_> {
     }
 }
 
-/// The word for what happened.
-fn kind(what: &What) -> &'static str {
+/// The word for what happened. A probe is kept among the notifications, and so it counts among them (R95).
+fn kind(what: &What, effects: &[Effect]) -> &'static str {
     match what {
+        What::Probe { .. } | What::Due(Due::Probe { .. })
+            if effects.iter().any(|e| matches!(e, Effect::Notify(..))) =>
+        {
+            "submitted"
+        }
+        What::Probe { .. } => "probe",
         What::Arrived(_) => "arrived",
         What::Submitted(_) => "submitted",
         What::Undeliverable(_) => "undeliverable",
@@ -152,7 +160,7 @@ fn queued(effects: &[Effect]) -> Vec<&'static str> {
 fn repeated(prepared: &Prepared) -> Handled {
     Handled {
         event: prepared.id().to_owned(),
-        kind: prepared.event.as_ref().map_or("arrived", |event| kind(&event.what)),
+        kind: prepared.event.as_ref().map_or("arrived", |event| kind(&event.what, &[])),
         outcome: "repeated",
         rule: "",
         queued: Vec::new(),
@@ -165,6 +173,16 @@ fn say(event: &Event, decision: &Decision) {
     for effect in &decision.effects {
         if let Effect::Log(_, LogLine { kind: "alarm", rule, detail, .. }) = effect {
             tracing::error!(event.id = event.id, rule, reason = detail, "somebody must look at this");
+        }
+        if let Effect::Probe(_, Progress::Failed { step, words }) = effect {
+            let (step, reason) = (step.word(), without_local_parts(words));
+            tracing::error!(
+                event.id = event.id,
+                rule = "R95",
+                step,
+                reason,
+                "somebody must look at this: a probe failed"
+            );
         }
     }
     let looks = decision.effects.iter().any(|e| matches!(e, Effect::Remind(_, Due::Breaker)));

@@ -1,4 +1,4 @@
-//! What is done to a mail on the server after the commit (`intake.after`). A refusal never stops intake.
+//! What is done to a mail on the server after the commit (`intake.after`, and probes: R95). A refusal never stops intake.
 
 use super::wire::{COMMAND_TIMEOUT, Wire, WireError, quoted};
 use crate::failpoint;
@@ -8,12 +8,15 @@ use crate::store::types::{After, Cursor};
 /// Mails of one command.
 const ERRANDS_MAX: u32 = 500;
 
-/// Does what is to be done in the selected folder.
+/// Does what is to be done in the folder that is selected, maybe only for reading: then it is selected anew.
 ///
 /// # Errors
 /// A lost connection, or the store's.
-pub async fn run(wire: &mut Wire, flow: &Flow, cursor: &Cursor) -> anyhow::Result<()> {
+pub async fn run(wire: &mut Wire, flow: &Flow, cursor: &Cursor, read_only: bool) -> anyhow::Result<()> {
     let errands = flow.errands(&cursor.mailbox, &cursor.folder, cursor.uidvalidity, ERRANDS_MAX).await?;
+    if read_only && !errands.is_empty() {
+        wire.select(&super::folder_name(&cursor.folder), false).await?;
+    }
     let mut actions: Vec<After> = Vec::new();
     for errand in &errands {
         if !actions.contains(&errand.action) {
@@ -29,7 +32,7 @@ pub async fn run(wire: &mut Wire, flow: &Flow, cursor: &Cursor) -> anyhow::Resul
             }
             Err(error @ WireError::Lost { .. }) => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(mailbox.name = cursor.mailbox, %error, "what intake.after asks for is not possible now; it is tried again later");
+                tracing::warn!(mailbox.name = cursor.mailbox, %error, "what is to be done with mail that was taken in is not possible now; it is tried again later");
             }
         }
     }
@@ -41,6 +44,7 @@ async fn act(wire: &mut Wire, action: &After, set: &str) -> Result<(), WireError
         After::Keep => Ok(()),
         After::Keyword => plain(wire, &format!("UID STORE {set} +FLAGS.SILENT ($yesreply)")).await,
         After::Seen => plain(wire, &format!("UID STORE {set} +FLAGS.SILENT (\\Seen)")).await,
+        After::Remove => removed(wire, set).await,
         After::Move(folder) => {
             let name = super::folder_name(folder);
             match into_folder(wire, set, &name).await {
@@ -54,12 +58,17 @@ async fn act(wire: &mut Wire, action: &After, set: &str) -> Result<(), WireError
     }
 }
 
-/// RFC 6851 where it is offered; else a copy, and the original marked, and expunged if that hits nothing else (RFC 4315).
+/// RFC 6851 where it is offered; else a copy, and the original is removed.
 pub(super) async fn into_folder(wire: &mut Wire, set: &str, name: &str) -> Result<(), WireError> {
     if wire.offers().has("MOVE") {
         return plain(wire, &format!("UID MOVE {set} {}", quoted(name))).await;
     }
     plain(wire, &format!("UID COPY {set} {}", quoted(name))).await?;
+    removed(wire, set).await
+}
+
+/// Marked, and expunged if that hits nothing else (RFC 4315).
+async fn removed(wire: &mut Wire, set: &str) -> Result<(), WireError> {
     plain(wire, &format!("UID STORE {set} +FLAGS.SILENT (\\Deleted)")).await?;
     if wire.offers().has("UIDPLUS") {
         plain(wire, &format!("UID EXPUNGE {set}")).await?;

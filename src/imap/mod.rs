@@ -10,12 +10,13 @@ mod errands;
 mod fetch;
 pub mod folders;
 mod special;
+pub mod watch;
 pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_imap::imap_proto::{AttributeValue, MailboxDatum, Response};
+use async_imap::imap_proto::{AttributeValue, Response};
 
 use crate::clock;
 use crate::config::values::Start;
@@ -251,10 +252,7 @@ impl Intake {
             cursor.read_ms = begun_ms;
             self.commit(cursor, Some(cursor.uid_last)).await?;
         }
-        if self.settings.after != After::Keep {
-            errands::run(wire, &self.flow, cursor).await?;
-        }
-        Ok(())
+        errands::run(wire, &self.flow, cursor, self.settings.after == After::Keep).await
     }
 
     /// Waits for news. `true`: there are some in the selected folder; `false`: look at everything again.
@@ -283,29 +281,6 @@ pub async fn probe(account: &Account) -> anyhow::Result<()> {
     wire.select(&folder_name(&account.folder), true).await?;
     wire.logout().await;
     Ok(())
-}
-
-/// Waits for a mail with this Message-ID, for `check --online`.
-///
-/// # Errors
-/// What failed.
-pub async fn arrives(account: &Account, message_id: &str, longest: Duration) -> anyhow::Result<bool> {
-    let until = tokio::time::Instant::now() + longest;
-    let mut wire = connect::connect(account).await?;
-    let mut found = false;
-    while !found && tokio::time::Instant::now() < until {
-        wire.select(&folder_name(&account.folder), true).await?;
-        let search = format!("UID SEARCH HEADER Message-ID {}", wire::quoted(message_id));
-        wire.command(&search, COMMAND_TIMEOUT, |response| {
-            found |= matches!(response, Response::MailboxData(MailboxDatum::Search(uids)) if !uids.is_empty());
-        })
-        .await?;
-        if !found {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-    wire.logout().await;
-    Ok(found)
 }
 
 /// A folder's name on the wire: modified UTF-7 (RFC 3501 section 5.1.3).

@@ -25,6 +25,8 @@ pub struct Found<'a> {
     pub spf: Records,
     /// TXT records of `_dmarc.` and the domain of From; of its organisation, if that has none.
     pub dmarc: Records,
+    /// They are the organisation's, and the domain of From is one below it.
+    pub inherited: bool,
     /// Keys that sign for the domain of From, and the TXT records under their names.
     pub keys: Vec<(&'a Signer, Records)>,
 }
@@ -51,7 +53,7 @@ pub fn organisation(domain: &str) -> &str {
 /// All sentences on a sending domain.
 #[must_use]
 pub fn said(found: &Found<'_>) -> Vec<Said> {
-    let policy = Policy::of(&found.dmarc);
+    let policy = Policy::of(&found.dmarc, found.inherited);
     let (spf, by_spf) = spf(found, &policy);
     let (mut all, by_key) = keys(found, &policy);
     all.insert(0, spf);
@@ -63,18 +65,29 @@ pub fn said(found: &Found<'_>) -> Vec<Said> {
 /// What the DMARC record asks.
 struct Policy {
     record: bool,
+    /// `p=reject`; `sp=none` where the record is an organisation's and says so for the domains below it.
     asks: String,
+    /// It asks to refuse or file away what does not pass.
+    enforces: bool,
     strict_spf: bool,
     strict_dkim: bool,
 }
 
 impl Policy {
-    fn of(records: &Records) -> Self {
+    /// RFC 7489 section 6.3: `sp` is for the domains below an organisation's, and `p` stands where it is missing; in the
+    /// record of a domain itself it says nothing.
+    fn of(records: &Records, inherited: bool) -> Self {
         let record = records.iter().flatten().find(|r| tag(r, "v").as_deref() == Some("DMARC1"));
         let value = |name| record.and_then(|r| tag(r, name)).unwrap_or_default();
+        let (name, asked) = match (inherited, value("sp")) {
+            (true, asked) if !asked.is_empty() => ("sp", asked.to_ascii_lowercase()),
+            _ => ("p", value("p").to_ascii_lowercase()),
+        };
+        let asked = if asked.is_empty() { "none".to_owned() } else { asked };
         Policy {
             record: record.is_some(),
-            asks: value("p").to_ascii_lowercase(),
+            enforces: asked != "none",
+            asks: format!("{name}={asked}"),
             strict_spf: value("aspf").eq_ignore_ascii_case("s"),
             strict_dkim: value("adkim").eq_ignore_ascii_case("s"),
         }
@@ -159,7 +172,7 @@ fn keys(found: &Found<'_>, policy: &Policy) -> (Vec<Said>, bool) {
 fn key(signer: &Signer, records: &Records, author: &str, policy: &Policy) -> (Said, bool) {
     let name = signer.record_name();
     let say = |fails, words: String, remedy: String| Said { fails, about: "dkim", words, remedy };
-    let add = || format!("add {name} TXT \"{}\"", signer.record());
+    let add = || format!("add {name} TXT {}", signer.zone_strings());
     let records = match records {
         Ok(records) => records,
         Err(reason) => return (say(false, format!("{name} could not be read: {reason}"), String::new()), false),
@@ -190,18 +203,18 @@ fn dmarc(found: &Found<'_>, policy: &Policy, by_spf: bool, by_key: bool) -> Said
             format!("add _dmarc.{author} TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{author}\", later p=reject");
         return say(false, words, remedy);
     }
-    let asks = if policy.asks.is_empty() { "none" } else { &policy.asks };
+    let asks = &policy.asks;
     match (by_key, by_spf) {
-        (true, true) => say(false, format!("From at {author} will align by DKIM and by SPF (p={asks})"), String::new()),
-        (true, false) => say(false, format!("From at {author} will align by DKIM (p={asks})"), String::new()),
+        (true, true) => say(false, format!("From at {author} will align by DKIM and by SPF ({asks})"), String::new()),
+        (true, false) => say(false, format!("From at {author} will align by DKIM ({asks})"), String::new()),
         (false, true) => {
-            let words = format!("From at {author} will align by SPF alone (p={asks}), which forwarding breaks");
+            let words = format!("From at {author} will align by SPF alone ({asks}), which forwarding breaks");
             say(false, words, format!("sign: [dkim.NAME] with domain = \"{author}\", unless {} does", found.relay))
         }
         (false, false) => {
-            let words = format!("From at {author} will align neither by SPF nor by a signature of ours (p={asks})");
+            let words = format!("From at {author} will align neither by SPF nor by a signature of ours ({asks})");
             let unknown = found.spf.is_err() || found.keys.iter().any(|(_, records)| records.is_err());
-            let fails = !unknown && asks != "none" && !found.keys.is_empty();
+            let fails = !unknown && policy.enforces && !found.keys.is_empty();
             say(fails, words, format!("mend one of them, unless {} signs as {author}", found.relay))
         }
     }

@@ -19,6 +19,7 @@ fn found<'a>(spf: &[&str], dmarc: &[&str], keys: Vec<(&'a Signer, Records)>) -> 
         relay: "mx.provider.example",
         spf: records(spf),
         dmarc: records(dmarc),
+        inherited: false,
         keys,
     }
 }
@@ -62,6 +63,27 @@ fn from_aligns_by_key_or_by_spf() {
     assert!(dmarc.fails && dmarc.words.contains("neither"), "{dmarc:?}");
     let relaxed = Found { dmarc: records(&["v=DMARC1; p=reject"]), ..strict };
     assert!(about(&relaxed, "dmarc").words.contains("by DKIM and by SPF"));
+}
+
+#[test]
+fn an_organisations_record_has_a_word_for_the_domains_below() {
+    let other = signer("other.example");
+    let asked = |record: &str, inherited: bool| {
+        let keys = vec![(&other, Ok(vec![other.record()]))];
+        let below =
+            Found { author: "mail.shop.example", envelope: "other.example", inherited, ..found(&[], &[record], keys) };
+        let said = about(&below, "dmarc");
+        (said.fails, said.words.rsplit('(').next().unwrap_or_default().trim_end_matches(')').to_owned())
+    };
+    for (record, inherited, fails, words) in [
+        ("v=DMARC1; p=reject; sp=none", true, false, "sp=none"),
+        ("v=DMARC1; p=none; sp=Quarantine", true, true, "sp=quarantine"),
+        ("v=DMARC1; p=reject", true, true, "p=reject"),
+        ("v=DMARC1; p=reject; sp=none", false, true, "p=reject"),
+        ("v=DMARC1", true, false, "p=none"),
+    ] {
+        assert_eq!(asked(record, inherited), (fails, words.to_owned()), "{record} {inherited}");
+    }
 }
 
 #[test]

@@ -39,6 +39,9 @@ const FIELDS: [&str; 14] = [
 const RSA_ENCRYPTION: [u8; 15] =
     [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
+/// Octets of one string of TXT data.
+const TXT_STRING_MAX: usize = 255;
+
 /// A key of a domain.
 pub struct Signer {
     /// Lower case.
@@ -107,6 +110,15 @@ impl Signer {
             DkimKey::Ed25519(_) => "ed25519",
         };
         format!("v=DKIM1; k={kind}; p={}", self.public_key())
+    }
+
+    /// The same as a zone file takes it, in strings that verifiers join (RFC 6376 section 3.6.2.2); a string of TXT data has
+    /// at most 255 octets (RFC 1035 section 3.3.14).
+    #[must_use]
+    pub fn zone_strings(&self) -> String {
+        let record: Vec<char> = self.record().chars().collect();
+        let strings = record.chunks(TXT_STRING_MAX).map(|string| format!("\"{}\"", string.iter().collect::<String>()));
+        strings.collect::<Vec<_>>().join(" ")
     }
 
     /// May it sign for this author?

@@ -76,3 +76,13 @@ fn the_record_is_what_openssl_publishes() {
         assert_eq!(signer.public_key(), BASE64.encode(&der.expect("run openssl").stdout));
     }
 }
+
+#[test]
+fn a_long_record_is_written_in_strings_that_a_zone_takes() {
+    let long = Signer::new("shop.example", "r", &key(&["-algorithm", "rsa"])).expect("a key");
+    let strings: Vec<String> = long.zone_strings().trim_matches('"').split("\" \"").map(str::to_owned).collect();
+    assert!(strings.len() == 2 && strings.iter().all(|s| s.len() <= 255), "{strings:?}");
+    assert_eq!(strings.concat(), long.record());
+    let short = Signer::new("shop.example", "e", &edwards()).expect("a key");
+    assert_eq!(short.zone_strings(), format!("\"{}\"", short.record()));
+}

@@ -352,28 +352,6 @@ pub async fn probe(account: &Account) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends one mail outside the outbox: the probe of `check --online`.
-///
-/// # Errors
-/// What failed.
-pub async fn send_once(account: &Account, from: &str, to: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
-    let mail = Claimed {
-        id: 0,
-        attempt: 0,
-        attempts: 1,
-        reverse_path: Some(from.to_owned()),
-        recipient: to.to_owned(),
-        message_id: String::new(),
-        heavy: false,
-        queued_ms: 0,
-        uncertain_count: 0,
-    };
-    let mut relay = Relay::connect(account).await.map_err(|fault| anyhow::anyhow!("{}", words(&fault)))?;
-    let sent = relay.deliver(&mail, &bytes, Duration::from_secs(60), std::future::ready(true)).await;
-    relay.quit().await;
-    sent.map(|_| ()).map_err(|fault| anyhow::anyhow!("send to {to}: {}", words(&fault)))
-}
-
 fn words(fault: &Fault) -> String {
     match fault {
         Fault::Refused(verb, reply) => format!("{}: {}", verb.word(), reply.words()),

@@ -14,9 +14,9 @@ use super::{rows, search};
 /// The database's.
 pub async fn add(connection: &mut AnyConnection, at_ms: i64, due: &Due) -> sqlx::Result<()> {
     let (mailbox, case, agent) = match due {
-        Due::Digest { mailbox } => (mailbox.clone(), None, None),
+        Due::Digest { mailbox } | Due::Probe { mailbox } => (mailbox.clone(), None, None),
         Due::Overload { mailbox, agent } => (mailbox.clone(), None, Some(agent.clone())),
-        Due::SpamEnds(case) | Due::Wakes(case) => (String::new(), Some(case.to_i64()), None),
+        Due::SpamEnds(case) | Due::Wakes(case) | Due::ProbeEnds(case) => (String::new(), Some(case.to_i64()), None),
         Due::Breaker => (String::new(), None, None),
         Due::Back(agent) => (String::new(), None, Some(agent.clone())),
     };
@@ -214,6 +214,8 @@ impl Store {
                     ("spam_ends", Some(case)) => Due::SpamEnds(case),
                     ("breaker", _) => Due::Breaker,
                     ("wakes", Some(case)) => Due::Wakes(case),
+                    ("probe", _) => Due::Probe { mailbox: rows::text(row, "mailbox")? },
+                    ("probe_ends", Some(case)) => Due::ProbeEnds(case),
                     ("back", _) => Due::Back(rows::maybe_text(row, "agent")?.unwrap_or_default()),
                     _ => return Err(rows::bad("kind", kind)),
                 };

@@ -19,6 +19,8 @@ pub struct Filter {
     pub mailbox: Option<String>,
     /// At most so many.
     pub limit: i64,
+    /// Those of probes too (R95).
+    pub probes: bool,
 }
 
 /// A case with what only lists show.
@@ -90,6 +92,9 @@ pub struct Sum {
     pub count: i64,
 }
 
+/// No case of a probe (R95).
+pub(super) const NO_PROBE: &str = "NOT EXISTS (SELECT 1 FROM probes WHERE probes.case_key = cases.case_key)";
+
 pub(super) const LISTED: &str = "SELECT cases.*, target.reference AS target FROM cases
     LEFT JOIN cases AS target ON target.case_key = cases.merged_into";
 
@@ -150,13 +155,14 @@ impl Store {
     pub async fn cases(&self, filter: &Filter) -> sqlx::Result<Vec<Listed>> {
         let sql = format!(
             "{LISTED} WHERE ($1 = '' OR cases.status = $1) AND ($2 = '' OR cases.owner = $2)
-             AND ($3 = '' OR cases.mailbox = $3) ORDER BY cases.reference DESC LIMIT $4"
+             AND ($3 = '' OR cases.mailbox = $3) AND ($5 = 1 OR {NO_PROBE}) ORDER BY cases.reference DESC LIMIT $4"
         );
         sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(filter.status.clone().unwrap_or_default())
             .bind(filter.owner.clone().unwrap_or_default())
             .bind(filter.mailbox.clone().unwrap_or_default())
             .bind(filter.limit)
+            .bind(i64::from(filter.probes))
             .fetch_all(self.reader())
             .await?
             .iter()

@@ -3,6 +3,7 @@
 use sqlx::AnyConnection;
 
 use crate::desk::case::{Direction, Entry, Status};
+use crate::desk::probe::Progress;
 use crate::desk::token::CaseKey;
 use crate::desk::{Decision, Dispatch, Effect, EntryLink, LogLine, Purpose, Side};
 use crate::mail::html;
@@ -10,11 +11,13 @@ use crate::mail::render::{Draft, render};
 
 use super::agenda;
 use super::calls;
+use super::cursors;
 use super::handling;
 use super::keeping;
 use super::notifications;
 use super::pending::{EntryRef, Pending};
 use super::people;
+use super::probes;
 
 /// What the edges are to be told after the commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +26,12 @@ pub struct Told {
     pub queued: bool,
     /// The entry of the mail that arrived.
     pub first_entry: Option<EntryRef>,
+}
+
+impl Told {
+    fn appended(&mut self, entry: EntryRef) {
+        self.first_entry = self.first_entry.or(Some(entry));
+    }
 }
 
 /// What is written on account of one decision.
@@ -52,6 +61,9 @@ pub async fn commit(
     for effect in &decision.effects {
         match effect {
             Effect::Open(case) => commit.pending.open(case),
+            Effect::OpenInPlace(case) => commit.pending.open_in_place(case),
+            Effect::Probe(case, progress) => commit.probe(*case, progress).await?,
+            Effect::Remove => cursors::remove(commit.connection, event_id).await?,
             Effect::AddParty(case, party) => commit.pending.add_party(*case, party),
             Effect::PartyPassed(..)
             | Effect::Copied(..)
@@ -65,14 +77,8 @@ pub async fn commit(
                 commit.pending.flush(commit.connection).await?;
                 people::change(commit.connection, at_ms, effect).await?;
             }
-            Effect::Append(case, entry) => {
-                let id = commit.append(*case, entry).await?;
-                told.first_entry = told.first_entry.or(Some(id));
-            }
-            Effect::Found(case, entry) => {
-                let id = commit.found(*case, entry).await?;
-                told.first_entry = told.first_entry.or(Some(id));
-            }
+            Effect::Append(case, entry) => told.appended(commit.append(*case, entry).await?),
+            Effect::Found(case, entry) => told.appended(commit.found(*case, entry).await?),
             Effect::Precede(case, entry) => commit.precede(*case, entry).await?,
             Effect::Notify(notification, departure) => {
                 notifications::add(commit.connection, event_id, notification, departure.as_ref()).await?;
@@ -131,6 +137,12 @@ impl Commit<'_> {
         }
         self.last_entry = Some(id);
         Ok(id)
+    }
+
+    /// A probe has come so far; its case, if it opens now, is written before.
+    async fn probe(&mut self, case: CaseKey, progress: &Progress) -> sqlx::Result<()> {
+        self.pending.flush(self.connection).await?;
+        probes::change(self.connection, self.at_ms, case, progress).await
     }
 
     /// A mail that left without us: what answers it belongs to the case (R49).
@@ -230,7 +242,8 @@ impl Commit<'_> {
             EntryLink::Nothing => None,
         };
         self.pending.queue((self.event_id, number), self.at_ms, dispatch, entry, rendered);
-        if let Some(case) = dispatch.case {
+        // until it is answered there is no case that it belongs to
+        if let Some(case) = dispatch.case.filter(|_| dispatch.purpose != Purpose::Probe) {
             let side = dispatch.agent.clone().map_or(Side::Customer, Side::Agent);
             self.pending.remember(&dispatch.draft.message_id, case, &side, entry);
         }

@@ -93,6 +93,7 @@ impl Store {
             "SELECT entries.id AS entry, shown.case_key, shown.status, shown.owner
              FROM (SELECT case_key, status, owner, updated_at FROM cases
                    WHERE mailbox = $1 AND merged_into IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM probes WHERE probes.case_key = cases.case_key)
                      AND (status IN ('new', 'open', 'waiting') OR (status = 'closed' AND closed_at > $2))
                    ORDER BY updated_at DESC LIMIT $3) AS shown
              JOIN entries ON entries.case_key = shown.case_key

@@ -10,6 +10,9 @@ use super::types::{AccountState, After, Cursor, Errand, Gap, GapState};
 const ERRANDS: Insert =
     Insert { into: "errands (mailbox, folder, uidvalidity, uid, action)", row: "($1, $2, $3, $4, $5)", tail: "" };
 
+/// The word of [`After::Remove`].
+const REMOVE: &str = "remove";
+
 fn unsigned(value: i64) -> u32 {
     u32::try_from(value).unwrap_or_default()
 }
@@ -118,6 +121,7 @@ pub async fn add_errands(
         After::Keyword => "keyword".to_owned(),
         After::Seen => "seen".to_owned(),
         After::Move(folder) => format!("move:{folder}"),
+        After::Remove => REMOVE.to_owned(),
     };
     let row = |uid: &u32| {
         vec![
@@ -129,6 +133,57 @@ pub async fn add_errands(
         ]
     };
     ERRANDS.rows(connection, uids.iter().map(row).collect()).await
+}
+
+/// The mail of this event is to be deleted on the server, where it came from there.
+///
+/// # Errors
+/// The database's.
+pub async fn remove(connection: &mut AnyConnection, event_id: &str) -> sqlx::Result<()> {
+    let place = event_id.strip_prefix("imap/").and_then(|rest| {
+        let (mailbox, rest) = rest.split_once('/')?;
+        let (rest, uid) = rest.rsplit_once('/')?;
+        let (folder, epoch) = rest.rsplit_once('/')?;
+        let uidvalidity = epoch.split('.').next()?;
+        Some(vec![
+            Value::Text(mailbox.to_owned()),
+            Value::Text(folder.to_owned()),
+            Value::Number(uidvalidity.parse().ok()?),
+            Value::Number(uid.parse().ok()?),
+            Value::Text(REMOVE.to_owned()),
+        ])
+    });
+    match place {
+        Some(row) => ERRANDS.rows(connection, vec![row]).await,
+        None => Ok(()),
+    }
+}
+
+/// Records how an account fares; `since` moves only when the state changes.
+///
+/// # Errors
+/// The database's.
+pub async fn set_account(
+    connection: &mut AnyConnection,
+    now_ms: i64,
+    state: &AccountState,
+    paused_until_ms: i64,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO accounts (mailbox, side, state, detail, since, paused_until) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (mailbox, side) DO UPDATE SET
+            since = CASE WHEN accounts.state = $3 THEN accounts.since ELSE $5 END,
+            state = $3, detail = $4, paused_until = $6",
+    )
+    .bind(state.mailbox.clone())
+    .bind(state.side.clone())
+    .bind(state.state.clone())
+    .bind(state.detail.clone())
+    .bind(now_ms)
+    .bind(paused_until_ms)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }
 
 impl Store {
@@ -220,6 +275,7 @@ impl Store {
                         (_, Some(folder)) => After::Move(folder.to_owned()),
                         ("keyword", _) => After::Keyword,
                         ("seen", _) => After::Seen,
+                        (REMOVE, _) => After::Remove,
                         _ => After::Keep,
                     },
                 })
@@ -251,20 +307,7 @@ impl Store {
     /// The database's.
     pub async fn set_account_state(&self, now_ms: i64, state: &AccountState, paused_until_ms: i64) -> sqlx::Result<()> {
         let mut transaction = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO accounts (mailbox, side, state, detail, since, paused_until) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (mailbox, side) DO UPDATE SET
-                since = CASE WHEN accounts.state = $3 THEN accounts.since ELSE $5 END,
-                state = $3, detail = $4, paused_until = $6",
-        )
-        .bind(state.mailbox.clone())
-        .bind(state.side.clone())
-        .bind(state.state.clone())
-        .bind(state.detail.clone())
-        .bind(now_ms)
-        .bind(paused_until_ms)
-        .execute(&mut *transaction)
-        .await?;
+        set_account(&mut transaction, now_ms, state, paused_until_ms).await?;
         transaction.commit().await
     }
 

@@ -34,6 +34,10 @@ pub struct Gauges {
     pub read_at_s: Vec<Number>,
     /// Accounts: 1 works, 0 does not.
     pub accounts: Vec<Number>,
+    /// When mailboxes were last probed, whichever way that ended, seconds since 1970 (R95).
+    pub probed_at_s: Vec<Number>,
+    /// How long the last probe took that came full circle, milliseconds.
+    pub probe_ms: Vec<Number>,
     /// The breaker of acknowledgements: 1 open.
     pub breaker: Vec<Number>,
     /// What applications have not taken.
@@ -55,6 +59,11 @@ impl Store {
         let read = "SELECT mailbox, folder, read_at / 1000 AS n FROM cursors";
         let accounts =
             "SELECT mailbox, side, CAST(CASE WHEN state = 'ok' THEN 1 ELSE 0 END AS BIGINT) AS n FROM accounts";
+        let probed = "SELECT mailbox, max(ended_at) / 1000 AS n FROM probes
+            WHERE opened_at IS NOT NULL OR step <> '' GROUP BY mailbox";
+        let took = "SELECT mailbox, opened_at - begun_at AS n FROM probes WHERE opened_at IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM probes AS later WHERE later.mailbox = probes.mailbox AND later.begun_at > probes.begun_at
+            AND later.opened_at IS NOT NULL)";
         let calls = "SELECT application, count(*) AS n FROM calls WHERE state = 'queued' GROUP BY application";
         let (outbox, outbox_age_s) = self.waiting(mailboxes, now_ms).await?;
         let one = |value| vec![Number { labels: Vec::new(), value }];
@@ -67,6 +76,8 @@ impl Store {
             gaps: self.numbers(gaps, &["mailbox", "state"]).await?,
             read_at_s: self.numbers(read, &["mailbox", "folder"]).await?,
             accounts: self.numbers(accounts, &["mailbox", "side"]).await?,
+            probed_at_s: self.numbers(probed, &["mailbox"]).await?,
+            probe_ms: self.numbers(took, &["mailbox"]).await?,
             breaker: one(i64::from(self.breaker_is_open().await?)),
             calls: self.numbers(calls, &["application"]).await?,
             suppressed: self.numbers("SELECT count(*) AS n FROM suppressions", &[]).await?,

@@ -8,7 +8,7 @@ use crate::desk::token::CaseKey;
 use crate::desk::{CaseView, Keys, KnownId, Purpose, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
-use super::{agenda, budgets, calls, handling, notifications, people, rows};
+use super::{agenda, budgets, calls, handling, notifications, people, probes, rows};
 
 /// Entries of a case that a decision sees.
 const ENTRIES_MAX: i64 = 60;
@@ -84,6 +84,7 @@ pub async fn load(
     agents(connection, keys, view).await?;
     came_back(connection, keys, view, at_ms).await?;
     deliveries(connection, keys, view).await?;
+    probes::load(connection, keys, view).await?;
     if keys.next_reference {
         view.asked.next_reference = true;
         let row =

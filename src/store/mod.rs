@@ -24,6 +24,7 @@ pub mod notifications;
 pub mod outbox;
 pub mod pending;
 pub mod people;
+pub mod probes;
 pub mod quarantine;
 pub mod rows;
 pub mod search;

@@ -149,6 +149,11 @@ impl Pending {
     pub(super) fn open(&mut self, case: &Case) {
         let next = case.reference.saturating_add(1);
         self.references = Some((self.references.map_or(case.reference, |(first, _)| first), next));
+        self.open_in_place(case);
+    }
+
+    /// A case that takes the number of one that is deleted.
+    pub(super) fn open_in_place(&mut self, case: &Case) {
         self.touched.insert(case.key);
         self.cases.insert(case.key, NewCase { case: case.clone(), updated_ms: case.opened_ms, messages: 0 });
     }

@@ -8,7 +8,7 @@ use crate::desk::case::Entry;
 use crate::desk::token::CaseKey;
 
 use super::Store;
-use super::cases::{LISTED, Listed, listed};
+use super::cases::{LISTED, Listed, NO_PROBE, listed};
 
 /// Characters of an entry that are found; PostgreSQL's limit for one row of words is 1 MiB.
 const SEARCHED_CHARS_MAX: usize = 100_000;
@@ -60,7 +60,10 @@ impl Store {
                 format!("EXISTS (SELECT 1 FROM entries WHERE entries.case_key = cases.case_key AND {found})")
             })
             .collect();
-        let sql = format!("{LISTED} WHERE {} ORDER BY cases.reference DESC LIMIT $1", conditions.join(" AND "));
+        let sql = format!(
+            "{LISTED} WHERE {NO_PROBE} AND {} ORDER BY cases.reference DESC LIMIT $1",
+            conditions.join(" AND ")
+        );
         let all = words.iter().fold(sqlx::query(AssertSqlSafe(sql)).bind(limit), |all, word| all.bind(query(word)));
         all.fetch_all(self.reader()).await?.iter().map(listed).collect()
     }

@@ -81,6 +81,8 @@ pub enum After {
     Seen,
     /// Move to this folder.
     Move(String),
+    /// Delete it: a probe of ours, or its answer (R95).
+    Remove,
 }
 
 /// An outbox row in the hands of a sender.
@@ -174,9 +176,9 @@ impl Settlement {
 pub struct AccountState {
     /// Mailbox short name.
     pub mailbox: String,
-    /// `imap` or `smtp`.
+    /// `imap`, `smtp` or `probe`.
     pub side: String,
-    /// `ok`, `failing`, `paused`.
+    /// `ok`, `failing`, `paused`, `failed`.
     pub state: String,
     /// In words.
     pub detail: String,

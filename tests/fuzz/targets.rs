@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use yesreply::desk::policy::{Mailbox, RelayFrom, ReplyAddress, ReversePath};
+use yesreply::desk::policy::{Mailbox, Probing, RelayFrom, ReplyAddress, ReversePath};
 use yesreply::desk::token::{CaseKey, Class, Found, PartyId, Place, Token, TokenKeys};
 use yesreply::limits::{
     ADDRESSES_MAX, HTML_BYTES_MAX, PARTS_MAX, REFERENCES_MAX, REPORT_RECIPIENTS_MAX, TEXT_CHARS_MAX,
@@ -437,6 +437,7 @@ fn mailbox() -> Option<Mailbox> {
         language: "en".to_owned(),
         signature: String::new(),
         time_zone: jiff::tz::TimeZone::UTC,
+        probe: Probing { every_ms: None, within_ms: 60_000 },
     })
 }
 

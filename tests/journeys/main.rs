@@ -41,6 +41,7 @@ mod folders;
 mod intake;
 mod loops;
 mod postgres;
+mod probes;
 mod sending;
 mod sent;
 mod stalls;

@@ -170,16 +170,3 @@ fn an_answer_is_not_lost_when_the_daemon_stops_before_it_is_sent() {
     desk.quiet();
     assert_eq!(jane.mailbox().iter().filter(|l| l.text().contains("A second answer.")).count(), 1);
 }
-
-#[test]
-fn check_online_beside_a_running_daemon_opens_no_case() {
-    let Some(mut desk) = Desk::new("check_online") else { return };
-    desk.start();
-    let (code, text) = desk.command(&["check", "--online"]);
-    assert_eq!(code, 0, "{text}");
-    assert!(text.contains("came back"), "{text}");
-    desk.wait_for("the probe", |desk| desk.json(&["audit"])["stored"].as_u64() == Some(1));
-    desk.quiet();
-    assert!(desk.cases().is_empty(), "{:?}", desk.cases());
-    assert!(desk.agent("anna").mailbox().is_empty());
-}

@@ -40,6 +40,7 @@ mod monitoring;
 mod notices;
 mod notifications;
 mod overload;
+mod probes;
 mod refused;
 mod replies;
 mod reports;
