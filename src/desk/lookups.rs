@@ -146,10 +146,14 @@ fn arrived(arriving: &Arriving<'_>, keys: &mut Keys) {
 
 /// What an agent's orders need: the other case, the answer that is called back, the agent's open cases.
 fn ordered(arriving: &Arriving<'_>, keys: &mut Keys) {
-    let Some(agent) = arriving.arrival.mail.author().and_then(|a| agent_by_address(arriving.policy, &a.address)) else {
+    let author = arriving.arrival.mail.author();
+    let agent = author.and_then(|a| agent_by_address(arriving.policy, &a.address));
+    // an operator's own order has no author
+    if agent.is_none() && !matches!(arriving.event.what, What::Ordered(_)) {
         return;
-    };
-    keys.work = arriving.view.away.contains_key(&agent.name).then(|| agent.name.clone());
+    }
+    let agent = agent.map(|agent| agent.name.clone());
+    keys.work = agent.clone().filter(|name| arriving.view.away.contains_key(name));
     let words = match &arriving.arrival.forward {
         Some(forward) => &forward.note,
         None => &arriving.arrival.agent_reading.words,
@@ -160,10 +164,10 @@ fn ordered(arriving: &Arriving<'_>, keys: &mut Keys) {
     for command in commands {
         match command {
             Command::Merge(reference) => drop(keys.references.insert(reference)),
-            Command::Status | Command::Back => keys.work = Some(agent.name.clone()),
+            Command::Status | Command::Back => keys.work.clone_from(&agent),
             Command::Cancel => {
                 for known in arriving.view.cases.values() {
-                    recall::keys(known, &agent.name, keys);
+                    recall::keys(known, agent.as_deref().unwrap_or_default(), keys);
                 }
             }
             _ => {}

@@ -150,6 +150,16 @@ async fn r34_spam_by_word_is_in_the_digest() {
 }
 
 #[tokio::test]
+async fn r15_an_operator_merges_in_nobodys_name() {
+    let mut desk = Desk::new().await;
+    opened(&mut desk).await;
+    desk.gets(MAX, &Draft::new("support@shop.example", "Broken lamp", "Mine is broken.")).await;
+    let merge = Order::new(1002, None, "#merge 1001");
+    assert_eq!(desk.ordered(What::Ordered(Box::new(merge))).await, "handled");
+    assert_eq!(desk.cases().await[1].listed.merged_into, Some(1001));
+}
+
+#[tokio::test]
 async fn r15_a_merge_joins_the_work_and_an_undo_gives_each_back() {
     let mut desk = Desk::new().await;
     let (annas, _) = opened(&mut desk).await;
