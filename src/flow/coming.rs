@@ -1,0 +1,98 @@
+//! What nobody does: times that come, and what a start makes up for.
+
+use super::Flow;
+use crate::clock;
+use crate::desk::digest::Due;
+use crate::desk::outgoing::agents_of;
+use crate::desk::probe::next_ms;
+use crate::desk::{Event, What, keeping};
+use crate::store::keeping::EXPIRED_MAX;
+use crate::store::types::Cursor;
+use crate::store::{agenda, cases, probes};
+
+/// Cases younger than this are relayed when their mailbox gets its first agent (R90).
+const UNTOLD_MS: i64 = 7 * 24 * 3_600_000;
+
+impl Flow {
+    /// At start: what the config says of probes stands in the agenda (R95).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn schedule_probes(&self) -> anyhow::Result<()> {
+        let mut transaction = self.store.begin().await?;
+        for mailbox in self.policy.mailboxes.values() {
+            match mailbox.probe.every_ms {
+                Some(every_ms) => {
+                    let due = Due::Probe { mailbox: mailbox.name.clone() };
+                    let at_ms = next_ms(clock::now_ms(), every_ms);
+                    agenda::add(&mut transaction, at_ms, &due).await?;
+                }
+                None => probes::forget_state(&mut transaction, &mailbox.name).await?,
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// R90: cases that nobody was told of are relayed once their mailbox has agents.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn staff(&self) -> anyhow::Result<()> {
+        let now = clock::now_ms();
+        for mailbox in self.policy.mailboxes.values() {
+            if agents_of(&self.policy, &mailbox.name).is_empty() {
+                continue;
+            }
+            let mut reader = self.store.reader().acquire().await?;
+            let cases = cases::untold(&mut reader, &mailbox.name, now.saturating_sub(UNTOLD_MS)).await?;
+            drop(reader);
+            for case in cases {
+                let id = format!("staffed/{}/{}", mailbox.name, case.0);
+                self.handle(vec![Event { id, at_ms: now, what: What::Staffed(case) }]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// R91: once, agents hear of the old mail that the first start took in.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn old_mail_taken(&self, cursor: &Cursor) -> anyhow::Result<()> {
+        let count = self.store.old_cases(&cursor.mailbox).await?;
+        if count > 0 {
+            let id = format!("old/{}/{}/{}", cursor.mailbox, cursor.folder, cursor.started_ms);
+            let what = What::OldMail { mailbox: cursor.mailbox.clone(), count };
+            self.handle(vec![Event { id, at_ms: clock::now_ms(), what }]).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets notifications that were kept for long enough, some at a time; returns how many that were (R80).
+    ///
+    /// # Errors
+    /// The store's; then none was forgotten.
+    pub async fn expire(&self, now_ms: i64) -> anyhow::Result<usize> {
+        let before_ms = keeping::kept_since_ms(&self.policy, now_ms);
+        let old = self.store.old_notifications(before_ms, EXPIRED_MAX).await?;
+        let (Some((first, _)), count) = (old.first(), old.len()) else {
+            return Ok(0);
+        };
+        let id = format!("expired/{}/{now_ms}", first.0);
+        self.handle(vec![Event { id, at_ms: now_ms, what: What::Expired(old) }]).await?;
+        Ok(count)
+    }
+
+    /// Does what is due by now; returns how much that was.
+    ///
+    /// # Errors
+    /// The store's; then nothing of it was done.
+    pub async fn due(&self, now_ms: i64, limit: i64) -> anyhow::Result<usize> {
+        let due = self.store.due(now_ms, limit).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let events = due.into_iter().map(|(id, due)| Event { id, at_ms: now_ms, what: What::Due(due) }).collect();
+        Ok(self.handle(events).await?.len())
+    }
+}
