@@ -365,19 +365,20 @@ fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> 
     mailboxes
 }
 
-/// R95. A probe ends before the next one begins.
+/// R95. One probe is on its way at a time: where a mailbox is probed often, the next waits for the end of the last.
 fn probing(key: &str, mailbox: &file::Mailbox, findings: &mut Findings) -> Probing {
     let every_ms = mailbox.probe.map(Span::ms);
     if every_ms.is_some_and(|every| !PROBE_MS.contains(&every)) {
         let hint = "write it like \"15m\": from 5 s to a week; or take it out";
         findings.fail(&format!("{key}.probe"), "a mailbox is not probed so often, or so seldom", hint);
     }
-    let within_ms = mailbox.probe_within.map_or(PROBE_WITHIN_MS, Span::ms);
+    let usual_ms = every_ms.map_or(PROBE_WITHIN_MS, |every| PROBE_WITHIN_MS.min(every));
+    let within_ms = mailbox.probe_within.map_or(usual_ms, Span::ms);
     if !(1_000..=3_600_000).contains(&within_ms) {
         let hint = "write it like \"5m\": from 1 s to an hour";
         findings.fail(&format!("{key}.probe_within"), "a probe cannot be waited for so long, or so short", hint);
     }
-    Probing { every_ms, within_ms: every_ms.map_or(within_ms, |every| within_ms.min(every)) }
+    Probing { every_ms, within_ms }
 }
 
 fn agents(file: &File, findings: &mut Findings) -> BTreeMap<String, Agent> {

@@ -6,6 +6,7 @@ use crate::desk::Desk;
 use crate::letter::Draft;
 
 const CLOCK: &str = "YESREPLY__MAILBOX__SUPPORT__PROBE";
+const WITHIN: &str = "YESREPLY__MAILBOX__SUPPORT__PROBE_WITHIN";
 
 /// The steps of a probe, in their order, in what `check --online` says.
 fn comes_full_circle(text: &str) {
@@ -79,6 +80,8 @@ fn a_daemon_that_is_killed_in_mid_probe_takes_it_up_again() {
 fn the_clock_probes_and_a_refused_sub_address_is_an_alarm() {
     let Some(mut desk) = Desk::new("probe_clock") else { return };
     desk.set(CLOCK, "5s");
+    // a busy machine is no failure
+    desk.set(WITHIN, "2m");
     desk.start();
     let last = |desk: &Desk| desk.json(&["mailbox", "list"])[0]["probe"].clone();
     desk.wait_for("a probe", |desk| last(desk)["state"] == "ok");
