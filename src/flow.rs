@@ -31,7 +31,7 @@ use crate::mail::text::without_local_parts;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::types::{
-    AccountState, Claimed, Cursor, Ended, Errand, FetchedMail, Gap, IntakeBatch, Progress, Settlement,
+    AccountState, Claimed, Cursor, Ended, Errand, FetchedMail, Gap, IntakeBatch, Progress, Settlement, Wanted,
 };
 
 use care::Care;
@@ -198,13 +198,19 @@ impl Flow {
         answered.await.context("the writer has ended")?
     }
 
-    /// Claims due rows of a mailbox's outbox, in the order of R60.
+    /// Claims due rows of a mailbox's outbox, those that are wanted, in the order of R60.
     ///
     /// # Errors
     /// The store's.
-    pub async fn claim(&self, mailbox: &str, limit: u32, lease_ms: i64) -> anyhow::Result<Vec<Claimed>> {
+    pub async fn claim(
+        &self,
+        mailbox: &str,
+        limit: u32,
+        wanted: Wanted,
+        lease_ms: i64,
+    ) -> anyhow::Result<Vec<Claimed>> {
         let mailbox = mailbox.to_owned();
-        self.ask(|waiting| Urgent::Claim(Claim { mailbox, limit, lease_ms }, waiting)).await
+        self.ask(|waiting| Urgent::Claim(Claim { mailbox, limit, wanted, lease_ms }, waiting)).await
     }
 
     /// Commits that DATA has begun. `false`: the lease was lost, the mail must not be sent.

@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::file::{self, File, RelayFromValue, RequireAuthValue, ReversePathValue, Tls, VerifyValue};
 use super::findings::{self, Findings};
+use super::providers::{Preset, preset};
 use super::values::{Limit, Secret, Span};
 use super::{Account, Endpoint};
 use crate::desk::letters::Letters;
@@ -138,6 +139,10 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
                 continue;
             }
         };
+        let preset = preset(&mailbox.smtp.host);
+        if let Some(preset) = preset {
+            known_provider(&key, preset, findings);
+        }
         accounts.insert(
             name.clone(),
             Account {
@@ -149,8 +154,8 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
                 smtp,
                 smtp_auth: mailbox.smtp.auth.unwrap_or(true),
                 connections: mailbox.smtp.connections.unwrap_or(4).clamp(1, 64),
-                per_minute: mailbox.smtp.per_minute,
-                per_day: mailbox.smtp.per_day,
+                per_minute: mailbox.smtp.per_minute.or(preset.and_then(|p| p.per_minute)),
+                per_day: mailbox.smtp.per_day.or(preset.and_then(|p| p.per_day)),
                 answer_bytes_max: answer_bytes_max(message_bytes_max(file)),
                 user: mailbox.user.clone().unwrap_or_else(|| mailbox.address.clone()),
                 password,
@@ -158,6 +163,20 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
         );
     }
     accounts
+}
+
+/// What is assumed of a provider, unless the config says otherwise.
+fn known_provider(key: &str, preset: &Preset, findings: &mut Findings) {
+    let minute = preset.per_minute.map(|n| format!("per_minute = {n}, ")).unwrap_or_default();
+    let day = preset.per_day.map(|n| format!("per_day = {n}, ")).unwrap_or_default();
+    findings.note(
+        &format!("{key}.smtp"),
+        &format!(
+            "{}: {minute}{day}reverse_path = \"address\", null_reverse_path = false, unless they are set",
+            preset.name
+        ),
+        "set them if this account differs",
+    );
 }
 
 /// The largest mail that is fetched whole, octets.
@@ -339,6 +358,7 @@ fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> 
                 &format!("put acknowledge.{language}.txt and the like there"),
             );
         }
+        let preset = preset(&mailbox.smtp.host);
         mailboxes.insert(
             name.clone(),
             Mailbox {
@@ -346,11 +366,11 @@ fn mailboxes(file: &File, findings: &mut Findings) -> BTreeMap<String, Mailbox> 
                 display_name: mailbox.name.clone().unwrap_or_else(|| address.local().to_owned()),
                 address,
                 reply_address,
-                reverse_path: match mailbox.smtp.reverse_path {
+                reverse_path: match mailbox.smtp.reverse_path.or(preset.map(|p| p.reverse_path)) {
                     Some(ReversePathValue::Address) => ReversePath::Address,
                     _ => ReversePath::Token,
                 },
-                null_reverse_path: mailbox.smtp.null_reverse_path.unwrap_or(true),
+                null_reverse_path: mailbox.smtp.null_reverse_path.unwrap_or(preset.is_none_or(|p| p.null_reverse_path)),
                 relay_from: match mailbox.relay_from {
                     Some(RelayFromValue::Token) => RelayFrom::Token,
                     _ => RelayFrom::Mailbox,

@@ -10,6 +10,7 @@ pub mod findings;
 pub mod http;
 pub mod listen;
 pub mod place;
+mod providers;
 mod receivers;
 pub mod sendmail;
 pub mod values;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::desk::policy::Probing;
+use crate::desk::policy::{Probing, ReversePath};
 
 struct Scratch(PathBuf);
 
@@ -76,6 +76,31 @@ fn the_smallest_useful_file() {
     let config = scratch.load(&probed).unwrap_or_else(|f| panic!("{f:#?}"));
     let probing = config.policy.mailboxes.get("support").map(|m| m.probe);
     assert_eq!(probing, Some(Probing { every_ms: Some(120_000), within_ms: 120_000 }), "ended before the next one");
+}
+
+#[test]
+fn r5_r60_what_is_known_of_a_provider_holds_unless_the_config_says_otherwise() {
+    let scratch = Scratch::new("provider");
+    let of = |server: &str| {
+        let text = GOOD.lines().map(|line| if line.starts_with("smtp") { server } else { line }).collect::<Vec<_>>();
+        let config = scratch.load(&text.join("\n")).unwrap_or_else(|f| panic!("{f:#?}"));
+        let mailbox = &config.policy.mailboxes["support"];
+        let account = &config.accounts["support"];
+        let named = config.notes.iter().any(|n| n.key == "mailbox.support.smtp");
+        (
+            account.per_minute,
+            account.per_day,
+            mailbox.reverse_path == ReversePath::Address,
+            mailbox.null_reverse_path,
+            named,
+        )
+    };
+    let host = "smtp = { host = \"SMTP.office365.com\", port = 587, tls = \"starttls\"";
+    assert_eq!(of(&format!("{host} }}")), (Some(30), Some(10_000), true, false, true));
+    let own = format!("{host}, per_day = 500, reverse_path = \"token\", null_reverse_path = true }}");
+    assert_eq!(of(&own), (Some(30), Some(500), false, true, true));
+    assert_eq!(of("smtp = { host = \"smtp.gmail.com\" }"), (None, Some(2_000), true, false, true));
+    assert_eq!(of("smtp = { host = \"mail.shop.example\" }"), (None, None, false, true, false));
 }
 
 #[test]

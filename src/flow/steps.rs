@@ -9,7 +9,7 @@ use super::writer::Writer;
 use crate::clock;
 use crate::desk::{Event, Undeliverable, What};
 use crate::failpoint;
-use crate::store::types::{Claimed, Ended, Settlement};
+use crate::store::types::{Claimed, Ended, Settlement, Wanted};
 use crate::store::{events, outbox};
 
 /// Whoever waits for the commit. One that no longer does has lost nothing: it finds its row again when the lease ends.
@@ -30,6 +30,7 @@ pub(super) enum Urgent {
 pub(super) struct Claim {
     pub mailbox: String,
     pub limit: u32,
+    pub wanted: Wanted,
     pub lease_ms: i64,
 }
 
@@ -152,8 +153,8 @@ impl Writer {
         let starts: Vec<(i64, i64)> = group.starts.iter().map(|(row, _)| *row).collect();
         done.started =
             outbox::data_started(&mut transaction, &starts, now).await.context("mark that DATA has begun")?;
-        for (Claim { mailbox, limit, lease_ms }, _) in &group.claims {
-            let claimed = outbox::claim(&mut transaction, mailbox, *limit, *lease_ms, now).await;
+        for (Claim { mailbox, limit, wanted, lease_ms }, _) in &group.claims {
+            let claimed = outbox::claim(&mut transaction, mailbox, (*limit, *wanted), *lease_ms, now).await;
             done.claimed.push(claimed.context("claim outbox rows")?);
         }
         if !group.probes.is_empty() {

@@ -5,6 +5,7 @@
 //! Never      sends a row whose lease is not committed, or the mail itself before `data_started` is.
 
 mod delivery;
+mod quota;
 pub mod relay;
 pub mod retry;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::clock;
 use crate::config::file::OnUncertain;
@@ -23,9 +24,10 @@ use crate::flow::Flow;
 use crate::health::Beat;
 use crate::mail::dkim::Signer;
 use crate::mail::text::without_local_parts;
-use crate::store::types::{Claimed, Settlement};
+use crate::store::types::{Claimed, Settlement, Wanted};
 
 use delivery::{Delivery, Idle, Landed, Settling, Told, settle};
+use quota::{Allowed, DAY_MS, Quota};
 use relay::{Fault, Relay};
 use retry::Schedule;
 
@@ -104,8 +106,9 @@ pub struct Sender {
     not_before_ms: i64,
     unreachable: i64,
     state: Option<String>,
-    /// Deliveries begun within the last day, oldest first.
-    begun: VecDeque<Instant>,
+    quota: Quota,
+    /// Nothing but answers may be begun now.
+    scarce: bool,
 }
 
 impl Sender {
@@ -113,6 +116,8 @@ impl Sender {
     #[must_use]
     pub fn new(account: Account, settings: Settings, flow: Arc<Flow>, beat: Beat) -> Self {
         Sender {
+            quota: Quota::new(account.per_minute, account.per_day),
+            scarce: false,
             account,
             settings: Arc::new(settings),
             flow,
@@ -126,7 +131,6 @@ impl Sender {
             not_before_ms: 0,
             unreachable: 0,
             state: None,
-            begun: VecDeque::new(),
         }
     }
 
@@ -134,6 +138,7 @@ impl Sender {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let (give_up, given_up) = watch::channel(false);
         let mut bell = self.flow.outbox_bell();
+        self.recall().await;
         while !*stop.borrow() {
             self.beat.within(STEP);
             self.drop_idle();
@@ -149,6 +154,20 @@ impl Sender {
             while self.settling.try_join_next().is_some() {}
         }
         self.end(&give_up).await;
+    }
+
+    /// What an earlier run sent within the day counts against its limit.
+    async fn recall(&mut self) {
+        let Some(per_day) = self.quota.per_day() else { return };
+        let since_ms = clock::now_ms().saturating_sub(DAY_MS);
+        match self.flow.store().sent_since(&self.account.mailbox, since_ms, per_day).await {
+            Ok(sent_ms) => self.quota.recall(sent_ms),
+            Err(error) => tracing::warn!(
+                mailbox.name = self.account.mailbox,
+                %error,
+                "what was sent today could not be counted: smtp.per_day counts from now"
+            ),
+        }
     }
 
     async fn end(mut self, give_up: &watch::Sender<bool>) {
@@ -192,11 +211,17 @@ impl Sender {
             return;
         }
         let most = self.connections().saturating_mul(WAITING_PER_CONNECTION);
-        let most = most.min(self.allowance().saturating_sub(self.waiting.len()));
+        let Allowed { any, answers } = self.quota.allowed(clock::now_ms());
+        let (wanted, allowed) = match any.saturating_sub(self.waiting.len()) {
+            0 => (Wanted::Answers, answers.saturating_sub(self.waiting.len())),
+            any => (Wanted::Any, any),
+        };
+        self.scarce = wanted == Wanted::Answers;
+        let most = most.min(allowed);
         let Ok(limit @ 1..) = u32::try_from(most) else {
             return;
         };
-        match self.flow.claim(&self.account.mailbox, limit, LEASE_MS).await {
+        match self.flow.claim(&self.account.mailbox, limit, wanted, LEASE_MS).await {
             Ok(claimed) => {
                 self.drained = claimed.len() < most;
                 self.waiting.extend(claimed);
@@ -217,7 +242,7 @@ impl Sender {
             let Some(mail) = self.waiting.pop_front() else {
                 return;
             };
-            self.begun.push_back(Instant::now());
+            self.quota.begin(clock::now_ms());
             let delivery = Delivery {
                 account: self.account.clone(),
                 settings: self.settings.clone(),
@@ -229,27 +254,10 @@ impl Sender {
         }
     }
 
-    /// How many mails may be begun now (`smtp.per_minute`, `smtp.per_day`).
-    fn allowance(&mut self) -> usize {
-        let now = Instant::now();
-        let age = |at: &Instant| now.saturating_duration_since(*at);
-        while self.begun.front().is_some_and(|at| age(at) > Duration::from_secs(86_400)) {
-            self.begun.pop_front();
-        }
-        if self.account.per_minute.is_none() && self.account.per_day.is_none() {
-            self.begun.clear();
-            return usize::MAX;
-        }
-        let minute = self.begun.iter().rev().take_while(|at| age(at) < Duration::from_secs(60)).count();
-        let left = |limit: Option<u32>, used: usize| {
-            limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX).saturating_sub(used))
-        };
-        left(self.account.per_minute, minute).min(left(self.account.per_day, self.begun.len()))
-    }
-
     /// How long nothing is to be done, unless a bell rings or a delivery ends.
     async fn nap(&self) -> Duration {
-        if !self.waiting.is_empty() && !self.air.is_empty() {
+        // a due row that we may not begin is no reason to look again at once
+        if self.scarce || (!self.waiting.is_empty() && !self.air.is_empty()) {
             return LOOK;
         }
         let now = clock::now_ms();

@@ -13,7 +13,7 @@ use super::bodies;
 use super::insert::{chunks, repeated};
 use super::load::placeholders;
 use super::rows;
-use super::types::{Claimed, Ended, Settlement};
+use super::types::{Claimed, Ended, Settlement, Wanted};
 
 /// A message of more octets than this, attachments included, is sent alone.
 const HEAVY_BYTES_MIN: i64 = 512 * 1024;
@@ -59,12 +59,12 @@ pub async fn release_leases(connection: &mut AnyConnection, now_ms: i64) -> sqlx
 pub async fn claim(
     connection: &mut AnyConnection,
     mailbox: &str,
-    limit: u32,
+    (limit, wanted): (u32, Wanted),
     lease_ms: i64,
     now_ms: i64,
 ) -> sqlx::Result<Vec<Claimed>> {
     reap(connection, mailbox, now_ms).await?;
-    let found = sqlx::query(AssertSqlSafe(claim_sql()))
+    let found = sqlx::query(AssertSqlSafe(claim_sql(wanted)))
         .bind(now_ms.saturating_add(lease_ms))
         .bind(mailbox.to_owned())
         .bind(now_ms)
@@ -106,8 +106,9 @@ fn next_due_sql() -> String {
     )
 }
 
-fn claim_sql() -> String {
+fn claim_sql(wanted: Wanted) -> String {
     let walks: Vec<String> = waiting()
+        .filter(|(_, priority)| wanted == Wanted::Any || *priority == Purpose::Answer.priority())
         .enumerate()
         .map(|(number, (state, priority))| {
             format!(
@@ -308,6 +309,17 @@ impl Store {
     pub async fn next_due(&self, mailbox: &str) -> sqlx::Result<Option<i64>> {
         let row = sqlx::query(AssertSqlSafe(next_due_sql())).bind(mailbox.to_owned()).fetch_one(self.reader()).await?;
         rows::maybe_number(&row, "due")
+    }
+
+    /// When mails of a mailbox that left after this time did so, milliseconds: the newest.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sent_since(&self, mailbox: &str, since_ms: i64, limit: u32) -> sqlx::Result<Vec<i64>> {
+        let sql = "SELECT ended_at FROM outbox WHERE mailbox = $1 AND state = 'sent' AND ended_at > $2
+                   ORDER BY ended_at DESC LIMIT $3";
+        let query = sqlx::query(sql).bind(mailbox.to_owned()).bind(since_ms).bind(i64::from(limit));
+        query.fetch_all(self.reader()).await?.iter().map(|row| rows::number(row, "ended_at")).collect()
     }
 
     /// How many rows wait.

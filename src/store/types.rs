@@ -119,6 +119,15 @@ pub struct Ended {
     pub settlement: Settlement,
 }
 
+/// Which rows of the outbox are claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Whatever is due.
+    Any,
+    /// Agents' answers alone (R60).
+    Answers,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {

@@ -9,7 +9,7 @@ use yesreply::flow::Flow;
 use yesreply::flow::explain::{Explained, explain};
 use yesreply::store::Store;
 use yesreply::store::cases::{Filter, Whole};
-use yesreply::store::types::{Claimed, Content, Cursor, FetchedMail, IntakeBatch, Settlement};
+use yesreply::store::types::{Claimed, Content, Cursor, FetchedMail, IntakeBatch, Settlement, Wanted};
 
 use crate::database;
 use crate::letter::{Draft, Letter, unique};
@@ -304,7 +304,7 @@ impl Desk {
         let mut all = Vec::new();
         for mailbox in ["support", "sales"] {
             loop {
-                let claimed = self.flow.claim(mailbox, 100, 60_000).await.expect("claim");
+                let claimed = self.flow.claim(mailbox, 100, Wanted::Any, 60_000).await.expect("claim");
                 if claimed.is_empty() {
                     break;
                 }
@@ -322,7 +322,7 @@ impl Desk {
     /// Claims without sending.
     pub async fn claims(&self) -> Vec<Sent> {
         let mut all = Vec::new();
-        for row in self.flow.claim("support", 100, 60_000).await.expect("claim") {
+        for row in self.flow.claim("support", 100, Wanted::Any, 60_000).await.expect("claim") {
             all.push(self.sent(row).await);
         }
         all

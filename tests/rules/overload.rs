@@ -1,7 +1,8 @@
-//! R60: above `limits.relays_per_agent` unowned cases come to an agent as a digest.
+//! R60: above `limits.relays_per_agent` unowned cases come to an agent as a digest; what of a day's quota is left is for answers.
 
 use crate::desk::{Desk, one_to, to};
 use crate::letter::Draft;
+use yesreply::store::types::Wanted;
 
 const ANNA: &str = "Anna <anna@agents.example>";
 const TWO: &str = "[limits]\nrelays_per_agent = \"2/1h\"\n";
@@ -137,4 +138,18 @@ async fn r60_within_a_batch_and_beyond_a_mail_of_two_hundred_nothing_is_forgotte
 async fn r60_off_relays_all() {
     let mut desk = Desk::with("[limits]\nrelays_per_agent = \"off\"\n").await;
     assert_eq!(write(&mut desk, 0..5).await, (5, 5));
+}
+
+#[tokio::test]
+async fn r60_what_is_kept_for_answers_is_taken_by_answers_alone() {
+    let mut desk = Desk::new().await;
+    desk.gets("Jane <jane@mail.example>", &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let sent = desk.sends().await;
+    let relay = one_to(&sent, "anna@agents.example").clone();
+    desk.gets("Max <max@mail.example>", &Draft::new("support@shop.example", "Lamp", "It is broken.")).await;
+    desk.gets(ANNA, &relay.reply("It left today.")).await;
+    let claimed = desk.flow.claim("support", 100, Wanted::Answers, 60_000).await.expect("claim");
+    assert_eq!(claimed.iter().map(|row| row.recipient.as_str()).collect::<Vec<_>>(), ["jane@mail.example"]);
+    let others = desk.flow.claim("support", 100, Wanted::Any, 60_000).await.expect("claim");
+    assert!(others.len() >= 3 && others.iter().all(|row| row.recipient != "jane@mail.example"), "{others:?}");
 }

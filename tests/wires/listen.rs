@@ -66,7 +66,8 @@ impl Door {
 
     /// Mails that would be sent.
     async fn queued(&self) -> Vec<Vec<u8>> {
-        let claimed = self.flow.claim("support", 1_000, 60_000).await.expect("claim");
+        let claimed =
+            self.flow.claim("support", 1_000, yesreply::store::types::Wanted::Any, 60_000).await.expect("claim");
         let mut mails = Vec::new();
         for row in claimed {
             mails.push(self.flow.content(row.id).await.expect("the mail"));
