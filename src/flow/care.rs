@@ -4,7 +4,7 @@
 //! Decides   how long mail is read one at a time; which mail is put aside unread, or refused for now.
 //! Promises   which mail is being read is committed before the reading; at the third attempt it is not read.
 //! Never      counts against a mail what did not happen while it was read: with care, one is read at a time, from the
-//!            first look to the commit.
+//!            first look to the commit; nor a burst of kills more than once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -24,6 +24,9 @@ use super::{Flow, prepare};
 
 /// Runs that may end while one mail is read; the next attempt is not made.
 const ENDED_MAX: i64 = 2;
+/// Such runs count if they are so far apart, milliseconds. A service manager waits longer before it starts us anew
+/// (`RestartSec=5`); kills that come faster hit a mail by chance, and not on its account.
+const APART_MS: i64 = 4_000;
 /// Mails of each folder that are read with care: more than can have been on their way when the last run ended.
 const FOLDER_MAILS: usize = 400;
 /// How long mail that is handed in is taken with care: its sender tries again within this time.
@@ -82,7 +85,8 @@ impl Careful {
 
     /// May it be read? Its attempt is committed.
     async fn may_be_read(&self, store: &Store, id: &str) -> anyhow::Result<bool> {
-        let attempts = store.begin_reading(&self.run, id, clock::now_ms()).await.context("note which mail is read")?;
+        let attempts =
+            store.begin_reading(&self.run, id, clock::now_ms(), APART_MS).await.context("note which mail is read")?;
         Ok(attempts <= ENDED_MAX)
     }
 }

@@ -1,6 +1,7 @@
 //! Which runs of the daemon ended by themselves, and at which mails the process did not survive.
 //!
-//! Promises   a mail is named here in a commit of its own before it is read with care; an attempt counts once a run.
+//! Promises   a mail is named here in a commit of its own before it is read with care; an attempt counts once a run, and once in
+//!            a while: whoever kills us again and again hits the same mail by chance.
 //! Never      touches the mark of a run that is not its own, except at a start, when the caller holds the right to be
 //!            the only daemon of the database.
 
@@ -70,23 +71,28 @@ impl Store {
         transaction.commit().await
     }
 
-    /// A mail is about to be read. Returns in how many runs that was begun, this one included.
+    /// A mail is about to be read. Returns in how many runs that was begun, this one included; runs that begin it within
+    /// `apart_ms` of the last one that counted are one with it.
     ///
     /// # Errors
     /// The database's; then it is not to be read.
-    pub async fn begin_reading(&self, run: &Run, event_id: &str, now_ms: i64) -> sqlx::Result<i64> {
+    pub async fn begin_reading(&self, run: &Run, event_id: &str, now_ms: i64, apart_ms: i64) -> sqlx::Result<i64> {
         let mut transaction = self.begin().await?;
         let row = sqlx::query(
             "INSERT INTO readings (event_id, attempts, run, version, at) VALUES ($1, 1, $2, $3, $4)
              ON CONFLICT (event_id) DO UPDATE SET
-                 attempts = readings.attempts + CASE WHEN readings.run = excluded.run THEN 0 ELSE 1 END,
-                 run = excluded.run, version = excluded.version, at = excluded.at
+                 attempts = readings.attempts
+                     + CASE WHEN readings.run = excluded.run OR readings.at > excluded.at - $5 THEN 0 ELSE 1 END,
+                 at = CASE WHEN readings.run = excluded.run OR readings.at > excluded.at - $5
+                      THEN readings.at ELSE excluded.at END,
+                 run = excluded.run, version = excluded.version
              RETURNING attempts",
         )
         .bind(event_id.to_owned())
         .bind(run.id.clone())
         .bind(run.version.clone())
         .bind(now_ms)
+        .bind(apart_ms)
         .fetch_one(&mut *transaction)
         .await?;
         let attempts = rows::number(&row, "attempts")?;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::crashes::AS_A_SERVICE_MANAGER_WAITS;
 use crate::desk::Desk;
 use crate::people::unique;
 use crate::stack::Host;
@@ -205,6 +206,7 @@ fn a_mail_handed_in_that_ends_the_process_is_refused_for_now() {
     for _ in 0..3 {
         assert_eq!(answer_to(&socket, &domain, &jane.address, "deadly"), None, "at full speed, and twice with care");
         desk.dies();
+        std::thread::sleep(AS_A_SERVICE_MANAGER_WAITS);
         desk.start();
     }
     let answer = answer_to(&socket, &domain, &jane.address, "deadly").expect("an answer");
@@ -237,6 +239,7 @@ fn a_dropped_mail_that_ends_the_process_is_put_aside_whole() {
     while !desk.lives_until(aside) {
         ends += 1;
         assert!(ends < 6, "a crash loop; the log:\n{}", desk.log());
+        std::thread::sleep(AS_A_SERVICE_MANAGER_WAITS);
         desk.launch();
     }
     assert_eq!(ends, 3);

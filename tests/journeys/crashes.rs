@@ -184,6 +184,9 @@ fn a_mail_that_makes_us_panic_is_put_aside_and_the_rest_goes_on() {
     }
 }
 
+/// Ends that come faster than a service manager starts a daemon anew count once.
+pub const AS_A_SERVICE_MANAGER_WAITS: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Reading it ends the whole process, or handling it does, with all of it written and not committed: after a bounded number
 /// of starts it lies in quarantine unread, and the rest of its batch is handled once.
 #[test]
@@ -207,6 +210,7 @@ fn a_mail_that_ends_the_process_is_put_aside_unread_and_the_rest_goes_on() {
         while !desk.lives_until(all) {
             ends += 1;
             assert!(ends < 6, "{place}: a crash loop; the log:\n{}", desk.log());
+            std::thread::sleep(AS_A_SERVICE_MANAGER_WAITS);
             desk.launch();
         }
         assert_eq!(ends, 3, "{place}: at full speed, and twice with care");

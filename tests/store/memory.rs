@@ -97,14 +97,20 @@ async fn runs_and_what_they_read() {
         let run = |id: &str, version: &str| Run { id: id.to_owned(), version: version.to_owned() };
         let (a, b, c, d) = (run("a", "1"), run("b", "1"), run("c", "1"), run("d", "2"));
         let begin = async |run: &Run, now_ms| store.begin_run(run, now_ms, 0, (2, "handed/")).await.expect("begin");
-        let read = async |run: &Run, id: &str| store.begin_reading(run, id, 50).await.expect("read");
+        let now = std::cell::Cell::new(50);
+        let read = async |run: &Run, id: &str| store.begin_reading(run, id, now.get(), 10).await.expect("read");
         assert_eq!(begin(&a, 1).await, Found::default(), "{url}");
         assert_eq!((read(&a, "imap/1").await, read(&a, "imap/1").await), (1, 1), "{url}: once a run");
         assert!(begin(&b, 2).await.unclean, "{url}");
+        now.set(59);
+        assert_eq!(read(&b, "imap/1").await, 1, "{url}: killed again at once");
+        let b = run("b2", "1");
+        now.set(60);
         assert_eq!((read(&b, "imap/1").await, read(&b, "handed/1").await), (2, 1), "{url}");
         // the first one was not dead, only slow
         store.end_run(&a, 2).await.expect("end");
         assert!(begin(&c, 3).await.unclean, "{url}: another run's mark is left alone");
+        now.set(70);
         assert_eq!(
             (read(&c, "imap/1").await, read(&c, "handed/1").await, read(&c, "imap/2").await),
             (3, 2, 1),
