@@ -2,7 +2,7 @@
 
 use yesreply::store::care::{Found, Run};
 use yesreply::store::copies::Going;
-use yesreply::store::types::{AccountState, After, Claimed, Cursor, Ended, Gap, GapState, Settlement};
+use yesreply::store::types::{AccountState, After, Claimed, Cursor, Ended, Gap, GapState, Settlement, Wanted};
 use yesreply::store::{Store, cursors, outbox, quarantine};
 
 use crate::both;
@@ -208,7 +208,8 @@ async fn what_is_small_is_sent_beside_others_whatever_it_is_made_of() {
             let query = sqlx::query(sql).bind(*splices).bind(format!("test/{number}"));
             query.execute(&mut *transaction).await.expect("a row");
         }
-        let mut claimed = outbox::claim(&mut transaction, "support", 10, 1_000, 10).await.expect("claim");
+        let mut claimed =
+            outbox::claim(&mut transaction, "support", (10, Wanted::Any), 1_000, 10).await.expect("claim");
         transaction.commit().await.expect("commit");
         claimed.sort_by_key(|c| c.id);
         let heavy: Vec<bool> = claimed.iter().map(|c| c.heavy).collect();
@@ -223,7 +224,8 @@ async fn a_row_is_in_one_hand_until_its_lease_ends() {
         queue(&store, 10).await;
         let claim = async |limit, now| {
             let mut transaction = store.begin().await.expect("begin");
-            let claimed = outbox::claim(&mut transaction, "support", limit, 1_000, now).await.expect("claim");
+            let claimed =
+                outbox::claim(&mut transaction, "support", (limit, Wanted::Any), 1_000, now).await.expect("claim");
             transaction.commit().await.expect("commit");
             claimed
         };
@@ -277,7 +279,9 @@ async fn two_senders_at_once_never_get_the_same_row() {
                 let mut ids = Vec::new();
                 loop {
                     let mut transaction = store.begin().await.expect("begin");
-                    let claimed = outbox::claim(&mut transaction, "support", 7, 1_000_000, 10).await.expect("claim");
+                    let claimed = outbox::claim(&mut transaction, "support", (7, Wanted::Any), 1_000_000, 10)
+                        .await
+                        .expect("claim");
                     transaction.commit().await.expect("commit");
                     if claimed.is_empty() {
                         return ids;
