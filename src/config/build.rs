@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::file::{self, File, RelayFromValue, RequireAuthValue, ReversePathValue, Tls, VerifyValue};
 use super::findings::{self, Findings};
@@ -124,21 +124,7 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
                 );
             }
         }
-        let password = match mailbox.password.as_ref().map(Secret::read) {
-            Some(Ok(password)) => password,
-            Some(Err(reason)) => {
-                findings.fail(
-                    &format!("{key}.password"),
-                    &reason,
-                    "see that the file is there, has mode 600 and belongs to the user that runs this",
-                );
-                continue;
-            }
-            None => {
-                findings.fail(&format!("{key}.password"), "there is no password", "add password = { file = \"…\" }");
-                continue;
-            }
-        };
+        let Some(password) = password(&key, mailbox, findings) else { continue };
         let preset = preset(&mailbox.smtp.host);
         if let Some(preset) = preset {
             known_provider(&key, preset, findings);
@@ -163,6 +149,18 @@ pub(super) fn accounts(file: &File, findings: &mut Findings) -> BTreeMap<String,
         );
     }
     accounts
+}
+
+fn password(key: &str, mailbox: &file::Mailbox, findings: &mut Findings) -> Option<SecretString> {
+    let (message, hint) = match mailbox.password.as_ref().map(Secret::read) {
+        Some(Ok(password)) => return Some(password),
+        Some(Err(reason)) => {
+            (reason, "see that the file is there, has mode 600 and belongs to the user that runs this")
+        }
+        None => ("there is no password".to_owned(), "add password = { file = \"…\" }"),
+    };
+    findings.fail(&format!("{key}.password"), &message, hint);
+    None
 }
 
 /// What is assumed of a provider, unless the config says otherwise.
