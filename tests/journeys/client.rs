@@ -68,10 +68,11 @@ impl Client {
         let uids: Vec<u32> = words.split_whitespace().skip(2).map(|w| w.parse().expect("a UID")).collect();
         let mut mails = Vec::new();
         for uid in uids {
-            let fetched = self.says(&format!("UID FETCH {uid} (BODY.PEEK[])"));
+            // a mail that has gone to another folder since is answered without its octets, or with NO
+            let (_, fetched) = self.asks(&format!("UID FETCH {uid} (BODY.PEEK[])"));
             let Some(line) = fetched.into_iter().find(|l| l.windows(6).any(|w| w == b"BODY[]")) else { continue };
-            let start = line.iter().position(|b| *b == b'\n').expect("a literal") + 1;
-            let size = literal(&line[..start]).expect("a literal");
+            let start = line.iter().position(|b| *b == b'\n').expect("a line") + 1;
+            let Some(size) = literal(&line[..start]) else { continue };
             mails.push((uid, Letter { raw: line[start..start + size].to_vec(), path: std::path::PathBuf::new() }));
         }
         mails
