@@ -17,8 +17,7 @@ use tokio::time::Instant;
 use super::connect::{self, Refusal};
 use super::special;
 use super::wire::Wire;
-use super::{BACKOFF_FIRST_MS, BACKOFF_LOGIN_MS, STEP, Settings};
-use crate::clock;
+use super::{STEP, Settings, backoff};
 use crate::config::Account;
 use crate::flow::Flow;
 use crate::flow::filing::Move;
@@ -95,15 +94,9 @@ impl Folders {
     }
 
     async fn failed(&mut self, refusal: &Refusal) -> Duration {
-        let first = match refusal {
-            Refusal::Login { .. } => BACKOFF_LOGIN_MS,
-            Refusal::Other(_) => BACKOFF_FIRST_MS,
-        };
-        let most = u64::try_from(self.settings.retry_max.as_millis()).unwrap_or(u64::MAX).max(1);
-        let wait = first.saturating_mul(1u64.checked_shl(self.attempts).unwrap_or(u64::MAX)).min(most);
-        self.attempts = self.attempts.saturating_add(1).min(32);
+        let wait = backoff(refusal, &mut self.attempts, self.settings.retry_max);
         self.record(&refusal.to_string()).await;
-        Duration::from_millis((wait / 2).saturating_add(clock::jitter(wait / 2)))
+        wait
     }
 
     /// Empty words: all is well.

@@ -120,13 +120,7 @@ impl Intake {
 
     async fn failed(&mut self, refusal: &Refusal) -> Duration {
         let words = refusal.to_string();
-        let first = match refusal {
-            Refusal::Login { .. } => BACKOFF_LOGIN_MS,
-            Refusal::Other(_) => BACKOFF_FIRST_MS,
-        };
-        let most = u64::try_from(self.settings.retry_max.as_millis()).unwrap_or(u64::MAX).max(1);
-        let wait = first.saturating_mul(1u64.checked_shl(self.attempts).unwrap_or(u64::MAX)).min(most);
-        self.attempts = self.attempts.saturating_add(1).min(32);
+        let wait = backoff(refusal, &mut self.attempts, self.settings.retry_max);
         if self.state.as_deref() != Some(&words) {
             tracing::warn!(
                 mailbox.name = self.account.mailbox,
@@ -136,7 +130,7 @@ impl Intake {
             self.flow.account_state(&self.account.mailbox, "imap", "failing", &words).await;
             self.state = Some(words);
         }
-        Duration::from_millis((wait / 2).saturating_add(clock::jitter(wait / 2)))
+        wait
     }
 
     async fn works(&mut self) {
@@ -307,4 +301,16 @@ async fn highest_uid(wire: &mut Wire) -> Result<u32, WireError> {
         lost @ WireError::Lost { .. } => Err(lost),
     })?;
     Ok(highest)
+}
+
+/// The wait before the next attempt to connect, which counts: doubling up to `longest`, with jitter.
+fn backoff(refusal: &Refusal, attempts: &mut u32, longest: Duration) -> Duration {
+    let first = match refusal {
+        Refusal::Login { .. } => BACKOFF_LOGIN_MS,
+        Refusal::Other(_) => BACKOFF_FIRST_MS,
+    };
+    let most = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).max(1);
+    let wait = first.saturating_mul(1u64.checked_shl(*attempts).unwrap_or(u64::MAX)).min(most);
+    *attempts = attempts.saturating_add(1).min(32);
+    Duration::from_millis((wait / 2).saturating_add(clock::jitter(wait / 2)))
 }
