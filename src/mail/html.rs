@@ -5,6 +5,7 @@
 //! Never     trusts class names or ids (people's own words stand in `moz-cite-prefix` and `reply-intro`), and
 //!           never parses what is deeper or larger than `limits` allows: html5ever is quadratic in depth.
 
+mod lines;
 mod nesting;
 
 use std::collections::HashSet;
@@ -13,19 +14,11 @@ use ego_tree::NodeId;
 use ego_tree::iter::Edge;
 use scraper::{Html, Node};
 
+pub use lines::HtmlLine;
+
 use super::links::restore::Restored;
 use super::{links, text};
 use crate::limits::{HTML_BYTES_MAX, QUOTE_MARKS_MAX};
-
-/// A visual line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HtmlLine {
-    /// Its text, white space folded.
-    pub text: String,
-    /// How many blockquotes it stands in.
-    pub depth: usize,
-    nodes: Vec<NodeId>,
-}
 
 /// A parsed body.
 #[derive(Debug)]
@@ -34,45 +27,6 @@ pub struct HtmlBody {
     lines: Vec<HtmlLine>,
 }
 
-const BLOCKS: [&str; 33] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "center",
-    "dd",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "html",
-    "li",
-    "main",
-    "ol",
-    "p",
-    "pre",
-    "section",
-    "table",
-    "tr",
-    "ul",
-];
-
-/// Elements whose content is never shown.
-const UNSEEN: [&str; 9] = ["head", "script", "style", "title", "template", "noscript", "object", "iframe", "svg"];
-
 /// Parses a body; `None` if it is larger or deeper than the limits.
 #[must_use]
 pub fn parse(html: &str) -> Option<HtmlBody> {
@@ -80,7 +34,7 @@ pub fn parse(html: &str) -> Option<HtmlBody> {
         return None;
     }
     let tree = Html::parse_document(html);
-    let lines = lines_of(&tree);
+    let lines = lines::of(&tree);
     Some(HtmlBody { tree, lines })
 }
 
@@ -182,168 +136,6 @@ fn with_restored(words: &str, restored: &Restored) -> String {
 
 fn escaped(words: &str) -> String {
     words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// Lines while they are collected.
-#[derive(Default)]
-struct Lines {
-    done: Vec<HtmlLine>,
-    text: String,
-    nodes: Vec<NodeId>,
-    depth: usize,
-    /// Where in `text` the words of the open link begin.
-    link_at: usize,
-    /// Open lists: the number of the next item, `None` for bullets.
-    lists: Vec<Option<u32>>,
-}
-
-impl Lines {
-    /// The mark of a list's item.
-    fn item(&mut self) {
-        match self.lists.last_mut() {
-            Some(Some(number)) => {
-                self.text.push_str(&format!("{number}. "));
-                *number = number.saturating_add(1);
-            }
-            _ => self.text.push_str("* "),
-        }
-    }
-
-    /// Ends the line. A `br` on an empty line is an empty line.
-    fn end(&mut self, even_if_empty: bool) {
-        let words = text::body(&self.text);
-        let words = text::fold(&words);
-        let seen = !words.is_empty() || self.nodes.len() > usize::from(even_if_empty);
-        if seen || even_if_empty {
-            self.done.push(HtmlLine { text: words, depth: self.depth, nodes: std::mem::take(&mut self.nodes) });
-        } else {
-            self.nodes.clear();
-        }
-        self.text.clear();
-        self.link_at = 0;
-    }
-
-    /// One empty line between paragraphs.
-    fn gap(&mut self) {
-        if self.done.last().is_some_and(|l| !l.text.is_empty()) {
-            self.done.push(HtmlLine { text: String::new(), depth: self.depth, nodes: Vec::new() });
-        }
-    }
-}
-
-fn lines_of(tree: &Html) -> Vec<HtmlLine> {
-    let mut lines = Lines::default();
-    let mut unseen = 0usize;
-    let mut preformatted = 0usize;
-    for edge in tree.tree.root().traverse() {
-        match edge {
-            Edge::Open(node) => match node.value() {
-                Node::Text(words) if unseen == 0 => text_node(&mut lines, words, node.id(), preformatted > 0),
-                Node::Element(element) => {
-                    let name = element.name();
-                    if unseen > 0 || UNSEEN.contains(&name) || is_hidden(element) {
-                        unseen = unseen.saturating_add(1);
-                        continue;
-                    }
-                    if BLOCKS.contains(&name) {
-                        lines.end(false);
-                    }
-                    match name {
-                        "br" => {
-                            lines.nodes.push(node.id());
-                            lines.end(true);
-                        }
-                        "blockquote" => lines.depth = lines.depth.saturating_add(1),
-                        "pre" => preformatted = preformatted.saturating_add(1),
-                        "img" => lines.nodes.push(node.id()),
-                        "ul" => lines.lists.push(None),
-                        "ol" => lines.lists.push(Some(element.attr("start").and_then(|s| s.parse().ok()).unwrap_or(1))),
-                        "li" => lines.item(),
-                        "a" => lines.link_at = lines.text.len(),
-                        "td" | "th" if !lines.text.is_empty() => lines.text.push(' '),
-                        _ => {}
-                    }
-                }
-                _ => {}
-            },
-            Edge::Close(node) => {
-                let Node::Element(element) = node.value() else {
-                    continue;
-                };
-                if unseen > 0 {
-                    unseen = unseen.saturating_sub(1);
-                    continue;
-                }
-                let name = element.name();
-                if BLOCKS.contains(&name) {
-                    lines.end(false);
-                }
-                match name {
-                    "blockquote" => {
-                        lines.depth = lines.depth.saturating_sub(1);
-                        lines.gap();
-                    }
-                    "pre" => preformatted = preformatted.saturating_sub(1),
-                    "ul" | "ol" => {
-                        lines.lists.pop();
-                        lines.gap();
-                    }
-                    "p" | "table" | "h1" | "h2" | "h3" | "h4" => lines.gap(),
-                    "a" => link(&mut lines, element.attr("href")),
-                    _ => {}
-                }
-            }
-        }
-    }
-    lines.end(false);
-    lines.done
-}
-
-fn text_node(lines: &mut Lines, words: &str, id: NodeId, preformatted: bool) {
-    if !preformatted {
-        lines.text.push_str(words);
-        lines.nodes.push(id);
-        return;
-    }
-    // Each line of preformatted text is a line, all in one node: it is kept or left out as a whole.
-    let mut pieces = words.split('\n').peekable();
-    while let Some(piece) = pieces.next() {
-        lines.text.push_str(piece);
-        lines.nodes.push(id);
-        if pieces.peek().is_some() {
-            lines.end(true);
-        }
-    }
-}
-
-/// A link's target, where it is not its text.
-fn link(lines: &mut Lines, href: Option<&str>) {
-    let Some(href) = href.map(str::trim).filter(|h| h.starts_with("http://") || h.starts_with("https://")) else {
-        return;
-    };
-    let bare = href.trim_end_matches('/');
-    let said = lines.text.get(lines.link_at..).unwrap_or_default().trim();
-    if href.len() <= 500 && !said.is_empty() && !said.contains(bare) && !bare.ends_with(said) {
-        lines.text.push_str(&format!(" <{href}>"));
-    }
-}
-
-/// What a person would not see (reliability T32).
-fn is_hidden(element: &scraper::node::Element) -> bool {
-    if element.attr("hidden").is_some() {
-        return true;
-    }
-    let Some(style) = element.attr("style") else {
-        return false;
-    };
-    let style: String = style.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
-    style.split(';').any(|rule| {
-        matches!(rule, "display:none" | "visibility:hidden" | "visibility:collapse" | "opacity:0" | "opacity:0.0")
-            || rule.starts_with("display:none")
-            || rule.starts_with("mso-hide:all")
-            || matches!(rule.strip_prefix("font-size:"), Some("0" | "0px" | "0pt" | "0em" | "0%" | "1px"))
-            || matches!(rule.strip_prefix("max-height:"), Some("0" | "0px"))
-    })
 }
 
 /// Readable text: quotes with `> `, links with their target.
