@@ -5,6 +5,7 @@
 //! Never     trusts class names or ids (people's own words stand in `moz-cite-prefix` and `reply-intro`), and
 //!           never parses what is deeper or larger than `limits` allows: html5ever is quadratic in depth.
 
+mod emphasis;
 mod lines;
 mod nesting;
 
@@ -164,7 +165,7 @@ const CLEANINGS_MAX: usize = 4;
 #[must_use]
 pub fn clean(fragment: &str) -> String {
     if fragment.len() > HTML_BYTES_MAX || !nesting::is_bounded(fragment) {
-        return from_text(&text::body(&mail_parser::decoders::html::html_to_text(fragment)));
+        return as_text(fragment);
     }
     let mut cleaned = sanitised(fragment);
     for _ in 0..CLEANINGS_MAX {
@@ -174,7 +175,12 @@ pub fn clean(fragment: &str) -> String {
         }
         cleaned = again;
     }
-    from_text(&text::body(&mail_parser::decoders::html::html_to_text(&cleaned)))
+    as_text(&cleaned)
+}
+
+/// Only the words, written as the sanitiser writes them.
+fn as_text(fragment: &str) -> String {
+    sanitised(&from_text(&text::body(&mail_parser::decoders::html::html_to_text(fragment))))
 }
 
 fn sanitised(fragment: &str) -> String {

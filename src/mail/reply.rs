@@ -172,6 +172,9 @@ fn too_long(text: &str, manner: Manner) -> Reading {
 
 fn from_html(body: &HtmlBody, reader: &Reader<'_>) -> Reading {
     let mut lines = html_lines(body);
+    if reader.manner == Manner::Customer {
+        emphasised(&mut lines, body);
+    }
     let restored = restored(&mut lines, reader);
     let (mut reading, keep) = chosen(&lines, true, reader);
     reading.words_html = keep.map(|keep| body.keep_restored(&keep, &restored));
@@ -202,6 +205,13 @@ fn restored(lines: &mut [Line], reader: &Reader<'_>) -> restore::Restored {
 /// Lines of HTML with their quote depth.
 fn html_lines(body: &HtmlBody) -> Vec<Line> {
     body.lines().iter().map(|l| Line::of(&links::unwrapped(&l.text), l.depth)).collect()
+}
+
+/// Marks what stands out in a customer's lines, for those who read them as text.
+fn emphasised(lines: &mut [Line], body: &HtmlBody) {
+    for (line, html) in lines.iter_mut().zip(body.lines()).filter(|(line, _)| line.depth == 0) {
+        line.emphasised = html.emphasised.as_deref().map(|words| links::unwrapped(words).into_owned());
+    }
 }
 
 /// Lines of plain text with their quote depth.

@@ -111,7 +111,10 @@ pub fn reply(data: &[u8]) {
     let (ours, shared) = ([ours.as_str()], [shared.as_str()]);
     let known = Known { ours: &ours, shared: &shared, ..Known::default() };
     let body = match markup.and_then(htmls::parse).filter(|b| b.lines().iter().any(|l| !l.text.is_empty())) {
-        Some(body) => body.lines().iter().map(|l| l.text.as_str()).collect::<Vec<_>>().join("\n"),
+        Some(body) => {
+            let lines = body.lines().iter();
+            lines.flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()]).flatten().collect::<Vec<_>>().join("\n")
+        }
         None => plain.clone(),
     };
     for read in [read_customer as fn(&str, Option<&str>, &Known<'_>) -> Reading, read_agent] {
@@ -461,7 +464,10 @@ pub fn forward(data: &[u8]) {
             .and_then(htmls::parse)
             .filter(|b| b.lines().iter().any(|l| !l.text.is_empty()))
         {
-            Some(body) => body.lines().iter().map(|l| l.text.as_str()).collect::<Vec<_>>().join("\n"),
+            Some(body) => {
+            let lines = body.lines().iter();
+            lines.flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()]).flatten().collect::<Vec<_>>().join("\n")
+        }
             None => mail.text.clone(),
         };
         assert_made_of(&found.note, &body, "the note");

@@ -7,6 +7,7 @@ use ego_tree::NodeId;
 use ego_tree::iter::Edge;
 use scraper::{Html, Node};
 
+use super::emphasis::Emphasis;
 use crate::mail::text;
 
 /// A visual line.
@@ -14,6 +15,8 @@ use crate::mail::text;
 pub struct HtmlLine {
     /// Its text, white space folded.
     pub text: String,
+    /// The same with `*` round the words that stand out in it; `None` if none do.
+    pub emphasised: Option<String>,
     /// How many blockquotes it stands in.
     pub depth: usize,
     pub(super) nodes: Vec<NodeId>,
@@ -67,6 +70,7 @@ struct Lines {
     depth: usize,
     /// Where in `text` the words of the open link begin.
     link_at: usize,
+    emphasis: Emphasis,
     /// Open lists: the number of the next item, `None` for bullets.
     lists: Vec<Option<u32>>,
 }
@@ -85,11 +89,12 @@ impl Lines {
 
     /// Ends the line. A `br` on an empty line is an empty line.
     fn end(&mut self, even_if_empty: bool) {
-        let words = text::body(&self.text);
-        let words = text::fold(&words);
+        let words = text::fold(&text::body(&self.text));
+        let emphasised = self.emphasis.end(&self.text).map(|marked| text::fold(&text::body(&marked)));
         let seen = !words.is_empty() || self.nodes.len() > usize::from(even_if_empty);
         if seen || even_if_empty {
-            self.done.push(HtmlLine { text: words, depth: self.depth, nodes: std::mem::take(&mut self.nodes) });
+            let nodes = std::mem::take(&mut self.nodes);
+            self.done.push(HtmlLine { text: words, emphasised, depth: self.depth, nodes });
         } else {
             self.nodes.clear();
         }
@@ -100,7 +105,12 @@ impl Lines {
     /// One empty line between paragraphs.
     fn gap(&mut self) {
         if self.done.last().is_some_and(|l| !l.text.is_empty()) {
-            self.done.push(HtmlLine { text: String::new(), depth: self.depth, nodes: Vec::new() });
+            self.done.push(HtmlLine {
+                text: String::new(),
+                emphasised: None,
+                depth: self.depth,
+                nodes: Vec::new(),
+            });
         }
     }
 }
@@ -135,6 +145,8 @@ pub(super) fn of(tree: &Html) -> Vec<HtmlLine> {
                         "ol" => lines.lists.push(Some(element.attr("start").and_then(|s| s.parse().ok()).unwrap_or(1))),
                         "li" => lines.item(),
                         "a" => lines.link_at = lines.text.len(),
+                        "b" | "strong" => lines.emphasis.open("**", lines.text.len()),
+                        "i" | "em" => lines.emphasis.open("*", lines.text.len()),
                         "td" | "th" if !lines.text.is_empty() => lines.text.push(' '),
                         _ => {}
                     }
@@ -165,6 +177,7 @@ pub(super) fn of(tree: &Html) -> Vec<HtmlLine> {
                     }
                     "p" | "table" | "h1" | "h2" | "h3" | "h4" => lines.gap(),
                     "a" => link(&mut lines, element.attr("href")),
+                    "b" | "strong" | "i" | "em" => lines.emphasis.close(lines.text.len()),
                     _ => {}
                 }
             }

@@ -46,6 +46,29 @@ fn what_others_get_is_clean() {
 }
 
 #[test]
+fn what_stands_out_in_a_line_is_marked() {
+    let emphasised = |html: &str| {
+        let body = parse(html).expect("a body");
+        let shown = body.lines().iter().map(|l| l.emphasised.as_ref().unwrap_or(&l.text).as_str());
+        shown.filter(|l| !l.is_empty()).collect::<Vec<_>>().join("|")
+    };
+    for (html, expected) in [
+        ("<p>not <b>before</b> Friday, <em>please</em></p>", "not **before** Friday, *please*"),
+        ("<p>the<strong> two  blue </strong>ones</p>", "the **two blue** ones"),
+        ("<p>a <b>very <i>old</i> one</b>!</p>", "a **very old one**!"),
+        // a whole line, a part of a word, a label, an address, a link, blank, more than a line
+        ("<b>All of it</b><br><b>Jane</b> <b>Doe</b>", "All of it|Jane Doe"),
+        ("un<b>real</b> and <b>re</b>al", "unreal and real"),
+        ("<b>From:</b> Jane, <b>Sent</b>: today", "From: Jane, Sent: today"),
+        ("to <b>jane@example.org</b> or <b>https://shop.example/a</b>", "to jane@example.org or https://shop.example/a"),
+        ("a <b> </b> b <i>*</i> c", "a b * c"),
+        ("a <b>b<br>c</b> d <b>e</b>", "a b|c d **e**"),
+    ] {
+        assert_eq!(emphasised(html), expected, "{html}");
+    }
+}
+
+#[test]
 fn tables_lists_and_links_are_readable() {
     let text = to_text(
         "<ol start=3><li>one<li>two</ol><ul><li>dot<ol><li>inner</ol></ul><table><tr><th>Item<th>Price<tr><td>Tea<td>3</table>\

@@ -27,6 +27,7 @@ pub fn take(lines: &mut [Line], banners: &[&str]) -> (Vec<bool>, bool) {
             }
             if let (false, Some(line), Some(flag)) = (whole, lines.get_mut(last), taken.get_mut(last)) {
                 line.text = rest.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '#').to_owned();
+                line.emphasised = None;
                 *flag = false;
                 cut = true;
             }

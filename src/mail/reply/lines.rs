@@ -16,6 +16,8 @@ pub struct Line {
     pub text: String,
     /// Quote depth.
     pub depth: usize,
+    /// The text with `*` round the words that stand out, where its author is shown in text.
+    pub emphasised: Option<String>,
     /// The marks as its author's client wrote them, those of blockquotes first.
     pub marks: String,
 }
@@ -46,13 +48,13 @@ impl Line {
         let text = if depth > 0 { rest.strip_prefix(' ').unwrap_or(rest) } else { rest };
         let own = line.strip_suffix(rest).unwrap_or_default();
         let marks = format!("{}{own}", ">".repeat(around.min(QUOTE_MARKS_MAX)));
-        Line { text: text.to_owned(), depth: depth.saturating_add(around), marks }
+        Line { text: text.to_owned(), depth: depth.saturating_add(around), marks, ..Line::default() }
     }
 
     /// The line with its marks.
     #[must_use]
     pub fn written(&self) -> String {
-        if self.depth == 0 { self.text.clone() } else { format!("{} {}", self.marks, self.text) }
+        if self.depth == 0 { self.emphasised.as_ref().unwrap_or(&self.text).clone() } else { format!("{} {}", self.marks, self.text) }
     }
 
     /// The mark of a line that does not begin with one: its author's initials before it, blanks, or both (`JD>`, ` > `);
@@ -76,10 +78,10 @@ impl Line {
         if inner.starts_with('>') {
             let inner = Line::of(inner, 0);
             let marks = format!("{marks} {}", inner.marks);
-            return Some(Line { text: inner.text, depth: depth.saturating_add(inner.depth), marks });
+            return Some(Line { text: inner.text, depth: depth.saturating_add(inner.depth), marks, ..Line::default() });
         }
         let text = text.strip_prefix(' ').unwrap_or(text);
-        Some(Line { text: text.to_owned(), depth, marks: marks.to_owned() })
+        Some(Line { text: text.to_owned(), depth, marks: marks.to_owned(), ..Line::default() })
     }
 }
 
