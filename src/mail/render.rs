@@ -180,8 +180,9 @@ fn is_related(part: &Part) -> bool {
     part.inline && part.content_id.is_some()
 }
 
+/// An escape left in the words would be one of another charset to who reads them (ISO-2022), and an order to a terminal.
 fn text_part(kind: ContentType, words: &str) -> SinglePart {
-    let words = words.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    let words = text::body(words).replace('\n', "\r\n");
     let plain = words.is_ascii() && words.split("\r\n").all(|line| line.len() <= 900);
     let encoding = if plain { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::QuotedPrintable };
     let body = Body::new_with_encoding(words, encoding).unwrap_or_else(Body::new);

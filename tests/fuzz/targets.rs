@@ -113,7 +113,11 @@ pub fn reply(data: &[u8]) {
     let body = match markup.and_then(htmls::parse).filter(|b| b.lines().iter().any(|l| !l.text.is_empty())) {
         Some(body) => {
             let lines = body.lines().iter();
-            lines.flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()]).flatten().collect::<Vec<_>>().join("\n")
+            lines
+                .flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()])
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("\n")
         }
         None => plain.clone(),
     };
@@ -465,9 +469,13 @@ pub fn forward(data: &[u8]) {
             .filter(|b| b.lines().iter().any(|l| !l.text.is_empty()))
         {
             Some(body) => {
-            let lines = body.lines().iter();
-            lines.flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()]).flatten().collect::<Vec<_>>().join("\n")
-        }
+                let lines = body.lines().iter();
+                lines
+                    .flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()])
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            }
             None => mail.text.clone(),
         };
         assert_made_of(&found.note, &body, "the note");

@@ -38,7 +38,8 @@ impl Emphasis {
     pub(super) fn end(&mut self, line: &str) -> Option<String> {
         self.begun = None;
         let found = std::mem::take(&mut self.found);
-        let marked: Vec<(&str, Range<usize>)> = found.into_iter().filter_map(|(m, r)| Some((m, within(line, r)?))).collect();
+        let marked: Vec<(&str, Range<usize>)> =
+            found.into_iter().filter_map(|(m, r)| Some((m, within(line, r)?))).collect();
         let mut out = String::with_capacity(line.len());
         let mut rest = String::new();
         let mut from = 0usize;

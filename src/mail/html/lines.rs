@@ -105,12 +105,7 @@ impl Lines {
     /// One empty line between paragraphs.
     fn gap(&mut self) {
         if self.done.last().is_some_and(|l| !l.text.is_empty()) {
-            self.done.push(HtmlLine {
-                text: String::new(),
-                emphasised: None,
-                depth: self.depth,
-                nodes: Vec::new(),
-            });
+            self.done.push(HtmlLine { text: String::new(), emphasised: None, depth: self.depth, nodes: Vec::new() });
         }
     }
 }

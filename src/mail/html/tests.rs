@@ -60,7 +60,10 @@ fn what_stands_out_in_a_line_is_marked() {
         ("<b>All of it</b><br><b>Jane</b> <b>Doe</b>", "All of it|Jane Doe"),
         ("un<b>real</b> and <b>re</b>al", "unreal and real"),
         ("<b>From:</b> Jane, <b>Sent</b>: today", "From: Jane, Sent: today"),
-        ("to <b>jane@example.org</b> or <b>https://shop.example/a</b>", "to jane@example.org or https://shop.example/a"),
+        (
+            "to <b>jane@example.org</b> or <b>https://shop.example/a</b>",
+            "to jane@example.org or https://shop.example/a",
+        ),
         ("a <b> </b> b <i>*</i> c", "a b * c"),
         ("a <b>b<br>c</b> d <b>e</b>", "a b|c d **e**"),
     ] {

@@ -7,7 +7,7 @@
 
 use super::frames::RULES;
 use super::lines::{Line, first_text};
-use super::vocabulary::{OPENERS, SELF, WROTE, YOU};
+use super::vocabulary::{OPENERS, QUOTING, SELF, WROTE, YOU};
 use super::{Reader, is_marker};
 
 /// Lines of one attribution at most.
@@ -169,7 +169,8 @@ fn sure(text: &str) -> Option<Sure> {
     let head = head?;
     let names = head.contains('@') || numbers >= 3 || lower.contains(" via ");
     let dated = head.contains('@') && numbers >= 4 && opens(head);
-    ((wrote.is_some() && (names || opens(head))) || dated).then_some(Sure::Weak)
+    let quoting = QUOTING.iter().any(|q| lower.starts_with(q)) && head.split_whitespace().count() <= HEAD_WORDS_MAX;
+    ((wrote.is_some() && (names || opens(head))) || dated || quoting).then_some(Sure::Weak)
 }
 
 /// `2026-11-24 10:00 GMT+01:00 Jane Doe`: an old way of Gmail's, which needs no verb.
@@ -182,13 +183,24 @@ fn is_stamped(text: &str) -> bool {
         && (1..=6).contains(&words.count())
 }
 
-/// `14:41`, `kl. 14.41`
+/// `14:41`, `kl. 14.41`, `24.11.2026 14.41`
 fn has_time(text: &str) -> bool {
     let of_day = |rest: &str| rest.trim_start().starts_with(|c: char| c.is_ascii_digit());
     text.as_bytes()
         .windows(4)
         .any(|w| matches!(w, [a, b':', c, d] if a.is_ascii_digit() && c.is_ascii_digit() && d.is_ascii_digit()))
         || [" kl.", " kl ", " klo "].iter().any(|word| text.split_once(word).is_some_and(|(_, rest)| of_day(rest)))
+        || text
+            .split_whitespace()
+            .zip(text.split_whitespace().skip(1))
+            .any(|(day, time)| digits(day) >= 6 && is_dotted(time))
+}
+
+/// `14.41`
+fn is_dotted(text: &str) -> bool {
+    text.trim_end_matches([',', ':']).split_once('.').is_some_and(|(hour, minute)| {
+        (1..=2).contains(&hour.len()) && digits(hour) == hour.len() && minute.len() == 2 && digits(minute) == 2
+    })
 }
 
 /// `unterwegs.On 2026-11-21 23:58, Jane wrote:` becomes two lines.

@@ -128,8 +128,18 @@ fn is_original(lines: &[Line], index: usize) -> bool {
             ORIGINAL.iter().chain(FORWARDED).any(|w| *w == colon)
         })
     };
+    if is_between_rulers(text) && core.eq_ignore_ascii_case("original") {
+        return true;
+    }
     // the words come last: there are many
     (ruled || alone() || (core.chars().count() <= 60 && labelled())) && names_original(text)
+}
+
+/// `------------------ Original ------------------`
+fn is_between_rulers(text: &str) -> bool {
+    let ruler =
+        |chars: &mut dyn Iterator<Item = char>| chars.take_while(|c| RULES.contains(c)).count() >= RULER_CHARS_MIN;
+    ruler(&mut text.chars()) && ruler(&mut text.chars().rev())
 }
 
 /// `*Previous Replies*` below a ruler, or between two.
@@ -185,7 +195,7 @@ fn kind_of(text: &str) -> Option<Label> {
     let label = label_of(text)?;
     if FROM_LABELS.contains(&label.as_str()) {
         Some(Label::From)
-    } else if OTHER_LABELS.contains(&label.as_str()) {
+    } else if [OTHER_LABELS, SENT_LABELS, SUBJECT_LABELS].iter().any(|labels| labels.contains(&label.as_str())) {
         Some(Label::Other)
     } else {
         None

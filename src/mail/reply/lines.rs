@@ -54,7 +54,11 @@ impl Line {
     /// The line with its marks.
     #[must_use]
     pub fn written(&self) -> String {
-        if self.depth == 0 { self.emphasised.as_ref().unwrap_or(&self.text).clone() } else { format!("{} {}", self.marks, self.text) }
+        if self.depth == 0 {
+            self.emphasised.as_ref().unwrap_or(&self.text).clone()
+        } else {
+            format!("{} {}", self.marks, self.text)
+        }
     }
 
     /// The mark of a line that does not begin with one: its author's initials before it, blanks, or both (`JD>`, ` > `);

@@ -168,12 +168,24 @@ fn attributions_of_many_clients_end_the_new_words() {
         "Date: Tue, 24 Nov 2026 10:00:00 +0000\nTo: jane@mail.example\nFrom: a@shop.example",
         "Début du message réexpédié :",
         "## Bitte antworten Sie oberhalb dieser Zeile ##",
+        "Den 24.11.2026 10.00, skrev Anna:",
+        "------------------ Original ------------------",
     ] {
         let reading = read_customer(&format!("Thank you!\n\n{frame}\n\nHello Jane\n"), None, &Known::default());
         assert_eq!(reading.words, "Thank you!", "{frame}");
         assert_eq!(reading.quoted, "Hello Jane", "{frame}");
         let agents = agent(&format!("It leaves today.\n\n{frame}\n\nHello Jane\n"), None);
         assert_eq!((agents.words.as_str(), agents.doubtful.len()), ("It leaves today.", 1), "{frame}");
+    }
+}
+
+#[test]
+fn whose_words_are_quoted_is_no_word_where_a_quote_follows() {
+    for frame in ["Quoting Anna <a@shop.example>:", "Zitat von Anna <a@shop.example>:", "Citerar Anna:"] {
+        let reading = read_customer(&format!("Thank you!\n\n{frame}\n\n> Hello Jane\n"), None, &Known::default());
+        assert_eq!((reading.words.as_str(), reading.quoted.as_str()), ("Thank you!", "Hello Jane"), "{frame}");
+        let own = format!("{frame}\nyou were right.");
+        assert_eq!(read_customer(&own, None, &Known::default()).words, own);
     }
 }
 

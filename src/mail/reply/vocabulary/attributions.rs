@@ -120,6 +120,33 @@ pub const SELF: &[&str] = &[
 /// What clients say of the one who is answered, where they name nobody, lower case.
 pub const YOU: &[&str] = &["you wrote", "schrieben sie", "schrieb du", "вы писали", "ты писал", "vous avez écrit"];
 
+/// Beginnings of lines that say whose words are quoted, and end in a colon, lower case.
+pub const QUOTING: &[&str] = &[
+    "quoting ",
+    "zitat von ",
+    "ich zitiere ",
+    "citation de ",
+    "citando ",
+    "cita de ",
+    "citazione di ",
+    "citeren ",
+    "citaat van ",
+    "citerar ",
+    "citat från ",
+    "citat af ",
+    "citat fra ",
+    "siterer ",
+    "sitat fra ",
+    "lainaus ",
+    "cytowanie ",
+    "cytat z ",
+    "cituji ",
+    "citace od ",
+    "цитирую ",
+    "цитирование ",
+    "idézet ",
+];
+
 /// Beginnings of attributions, for those that are glued to words.
 pub const OPENERS: &[&str] = &[
     "On ",
