@@ -27,9 +27,15 @@ pub fn reason(words: &str, status: Option<&str>) -> Reason {
         (Some(said), Reason::Expired) if weak && status.is_some_and(|s| s.starts_with('5')) => said,
         (Some(_), coded) if weak && coded != Reason::Other => coded,
         (Some(said), _) => said,
+        (None, Reason::Other) if status.is_some_and(is_of_the_way) => Reason::Other,
         (None, Reason::Other) => last_resort(&lower),
         (None, coded) => coded,
     }
+}
+
+/// Says of systems or the way between them, a loop say, and nothing of the address (RFC 3463 sections 3.4 and 3.5).
+fn is_of_the_way(status: &str) -> bool {
+    matches!(status.split('.').nth(1), Some("3" | "4")) && status.split('.').nth(2) != Some("0")
 }
 
 /// An SMTP code without words.
@@ -82,4 +88,21 @@ pub fn status(field: Option<&str>, diagnostic: &str) -> Option<String> {
     let field = field.and_then(|f| statuses(f).first().map(|(s, _)| s.clone()));
     let told = specific(true).or_else(|| field.as_deref().is_none_or(is_generic).then(|| specific(false)).flatten());
     told.or(field).or_else(|| said.first().map(|(s, _)| s.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_alone_says_nothing_of_an_address_where_the_status_names_the_way() {
+        for (words, status, expected) in [
+            ("550 5.4.14 Hop count exceeded - possible mail loop", Some("5.4.14"), Reason::Other),
+            ("550 5.4.6 routing loop", Some("5.4.6"), Reason::Other),
+            ("550 5.3.0 nothing more", Some("5.3.0"), Reason::UserUnknown),
+            ("550 nothing more", None, Reason::UserUnknown),
+        ] {
+            assert_eq!(reason(words, status), expected, "{words}");
+        }
+    }
 }
