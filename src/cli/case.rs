@@ -6,8 +6,8 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::order::order;
-use super::orders;
 use super::output::{self, Failure, code, indented, line, time, when};
+use super::{keeping, orders};
 use crate::config::Config;
 use crate::desk::case::{Direction, Entry, Handling, Status};
 use crate::desk::{Outcome, What};
@@ -62,6 +62,9 @@ pub enum Command {
     /// Say in a case what an agent may say by mail
     #[command(flatten)]
     Say(orders::Say),
+    /// How long a case stays
+    #[command(flatten)]
+    Keep(keeping::Keep),
     /// Revoke all reply addresses of a case; agents get its last mail again, with new ones
     RotateToken {
         /// Its number
@@ -135,6 +138,7 @@ pub async fn run(store: Store, config: Config, command: Command, json: bool) -> 
             line(format!("all reply addresses of case #{number} are revoked; its agents get its last mail again"))
         }
         Command::Say(say) => orders::run(&store, config, say, json).await,
+        Command::Keep(keep) => keeping::run(&store, config, keep, json).await,
         Command::Reopen { reference } => reopen(store, config, &reference, json).await,
         Command::List { limit, status, owner, mailbox, probes } => {
             let status = status.map(|s| s.status().word().to_owned());
@@ -189,10 +193,12 @@ fn listed(listed: &Listed) -> Value {
         "due_at": listed.due_ms.map(time),
         "merged_into": listed.merged_into.map(|n| n.to_string()),
         "messages": listed.messages,
+        "on_hold": case.handling.on_hold,
     })
 }
 
-fn shown(whole: &Whole) -> Value {
+/// As `case show` shows it.
+pub(super) fn shown(whole: &Whole) -> Value {
     let mut value = listed(&whole.listed);
     let messages: Vec<Value> = whole.entries.iter().map(|(id, entry)| message(whole, *id, entry)).collect();
     let events: Vec<Value> = whole
@@ -270,6 +276,9 @@ fn show(whole: &Whole) -> Result<(), Failure> {
     let handling = &case.handling;
     let tags = if handling.tags.is_empty() { "none".to_owned() } else { handling.tags.join(", ") };
     line(format!("priority {}, tags {tags}, watched by {}", handling.priority.word(), watchers(handling)))?;
+    if handling.on_hold {
+        line("on hold: nothing of it is deleted")?;
+    }
     for (number, (id, entry)) in whole.entries.iter().enumerate() {
         let arrow = match entry.direction {
             Direction::Inbound => "<-",

@@ -8,6 +8,7 @@ mod check;
 mod domains;
 mod explain;
 mod init;
+mod keeping;
 mod notifications;
 mod order;
 mod orders;

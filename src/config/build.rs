@@ -12,7 +12,8 @@ use super::values::{Limit, Secret, Span};
 use super::{Account, Endpoint};
 use crate::desk::letters::Letters;
 use crate::desk::policy::{
-    Acknowledge, Agent, Budget, Limits, Mailbox, Policy, Probing, RelayFrom, RequireAuth, ReversePath, Security,
+    Acknowledge, Agent, Budget, Limits, Mailbox, Policy, Probing, RelayFrom, RequireAuth, Retention, ReversePath,
+    Security,
 };
 use crate::desk::token::TokenKeys;
 use crate::mail::Address;
@@ -23,10 +24,10 @@ use crate::mail::language::LANGUAGES;
 const PROBE_MS: std::ops::RangeInclusive<i64> = 5_000..=7 * 86_400_000;
 /// A probe must have come full circle within, milliseconds: two ways through the relay and two looks at the mailbox.
 const PROBE_WITHIN_MS: i64 = 5 * 60_000;
+/// A day, milliseconds.
+const DAY_MS: i64 = 86_400_000;
 /// R34.
-const SPAM_MS_MIN: i64 = 30 * 86_400_000;
-/// Notifications are kept for at least so long (R71).
-const NOTIFICATIONS_MS_MIN: i64 = 24 * 3_600_000;
+const SPAM_MS_MIN: i64 = 30 * DAY_MS;
 
 pub(super) fn token_keys(file: &File, findings: &mut Findings) -> TokenKeys {
     let secrets: Vec<&Secret> = file.token.keys.iter().flatten().chain(file.token.key.iter()).collect();
@@ -268,8 +269,7 @@ pub(super) fn policy(file: &File, keys: TokenKeys, letters: Letters, findings: &
         assignment: file.desk.assignment,
         hold_ms: file.desk.hold.ms(),
         collision: file.desk.collision,
-        spam_ms: spam_ms(file, findings),
-        notifications_ms: notifications_ms(file, findings),
+        retention: retention(file, findings),
         #[cfg(feature = "failpoints")]
         guard_is_open: crate::failpoint::fault("open_guard"),
     }
@@ -283,24 +283,29 @@ fn digest_ms(file: &File, findings: &mut Findings) -> i64 {
     period.max(1_000)
 }
 
-fn spam_ms(file: &File, findings: &mut Findings) -> i64 {
-    let kept = file.retention.spam.ms();
-    if kept < SPAM_MS_MIN {
-        findings.fail("retention.spam", "spam is kept for 30 days at least (R34)", "write \"30d\" or more");
+fn retention(file: &File, findings: &mut Findings) -> Retention {
+    let kept = &file.retention;
+    let mut at_least = |key: &str, span: Span, min_ms: i64, why: &str, write: &str| {
+        if span.ms() < min_ms {
+            findings.fail(key, why, write);
+        }
+        span.ms().max(min_ms)
+    };
+    let looked_at = "it is kept for a day at least: somebody must be able to look at it";
+    let repeat = "a notification is kept for a day at least: as long as the same mail counts as a repeat (R71)";
+    Retention {
+        raw_ms: at_least("retention.raw", kept.raw, DAY_MS, looked_at, "write \"1y\""),
+        case_ms: at_least("retention.case", kept.case, DAY_MS, looked_at, "write \"3y\""),
+        spam_ms: at_least(
+            "retention.spam",
+            kept.spam,
+            SPAM_MS_MIN,
+            "spam is kept for 30 days at least (R34)",
+            "write \"30d\" or more",
+        ),
+        quarantine_ms: at_least("retention.quarantine", kept.quarantine, DAY_MS, looked_at, "write \"30d\""),
+        notifications_ms: at_least("retention.notifications", kept.notifications, DAY_MS, repeat, "write \"180d\""),
     }
-    kept.max(SPAM_MS_MIN)
-}
-
-fn notifications_ms(file: &File, findings: &mut Findings) -> i64 {
-    let kept = file.retention.notifications.ms();
-    if kept < NOTIFICATIONS_MS_MIN {
-        findings.fail(
-            "retention.notifications",
-            "a notification is kept for a day at least: as long as the same mail counts as a repeat (R71)",
-            "write \"180d\"",
-        );
-    }
-    kept.max(NOTIFICATIONS_MS_MIN)
 }
 
 fn limits(file: &File) -> Limits {

@@ -357,16 +357,18 @@ pub enum OnUncertain {
     Hold,
 }
 
-/// `[retention]` (R80); `raw` and `case` are checked, and applied by a later release.
+/// `[retention]` (R80).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Retention {
-    /// Raw mail.
+    /// Mails as they came and left, after their case was closed; those of no case, after they came.
     pub raw: Span,
     /// Cases, after closing.
     pub case: Span,
     /// Spam, after a digest has named it; at least 30 days.
     pub spam: Span,
+    /// Mail that could not be handled.
+    pub quarantine: Span,
     /// Notifications.
     pub notifications: Span,
 }
@@ -374,7 +376,13 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         let days = |d: u64| Span(std::time::Duration::from_secs(d * 86_400));
-        Retention { raw: days(365), case: days(3 * 365), spam: days(30), notifications: days(180) }
+        Retention {
+            raw: days(365),
+            case: days(3 * 365),
+            spam: days(30),
+            quarantine: days(30),
+            notifications: days(180),
+        }
     }
 }
 

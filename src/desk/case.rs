@@ -131,6 +131,8 @@ pub struct Handling {
     pub watchers: Vec<String>,
     /// What mended its threading last.
     pub mend: Option<Mend>,
+    /// An operator keeps it, whatever `[retention]` says (R80).
+    pub on_hold: bool,
 }
 
 /// A case as the rules see it.

@@ -232,7 +232,7 @@ pub fn due(event: &Event, mailbox: &str, view: &View, policy: &Policy) -> Decisi
         sheet.to_agent_outside(mailbox, agent, Outside { subject, written: written.clone(), door: false });
     }
     for line in view.digest.iter().filter(|l| l.kind == Kind::Spam) {
-        let at_ms = event.at_ms.saturating_add(policy.spam_ms);
+        let at_ms = event.at_ms.saturating_add(policy.retention.spam_ms);
         sheet.push(Effect::Remind(at_ms, Due::SpamEnds(line.case)));
     }
     let last = view.digest.iter().map(|l| l.id).max().unwrap_or_default();

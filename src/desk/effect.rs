@@ -8,6 +8,7 @@ use super::call::{Call, Ending};
 use super::case::{Case, Entry, Held, Party, Status};
 use super::change::Change;
 use super::digest::{Due, Line};
+use super::keeping::Kept;
 use super::probe::Progress;
 use super::submission::{Departure, Notification, Strike};
 use super::token::{CaseKey, PartyId};
@@ -186,11 +187,15 @@ pub enum Effect {
     },
     /// A case, its words and its mails are deleted; that they came stays known.
     Forget(CaseKey),
-    /// Notifications go, as far as they are older (R80).
-    ForgetNotifications {
-        /// The cases that replies to them would open.
-        cases: Vec<CaseKey>,
-        /// They were taken before this time, milliseconds.
+    /// These go, as far as they are older and nothing waits for them (R80).
+    Expire {
+        /// What they are.
+        kept: Kept,
+        /// Their keys or rows.
+        ids: Vec<i64>,
+        /// They are kept since before this time, milliseconds.
         before_ms: i64,
     },
+    /// The case stays, whatever `[retention]` says, or no longer so (R80).
+    Hold(CaseKey, bool),
 }

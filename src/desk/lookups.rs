@@ -37,6 +37,7 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.references.insert(*reference);
             keys.away = true;
         }
+        What::Keeping { reference, .. } => drop(keys.references.insert(*reference)),
         What::Due(Due::Digest { mailbox }) => keys.digest = Some((mailbox.clone(), None)),
         What::Due(Due::Overload { mailbox, agent }) => keys.digest = Some((mailbox.clone(), Some(agent.clone()))),
         What::Due(Due::SpamEnds(case)) => drop(keys.cases.insert(*case)),

@@ -132,8 +132,15 @@ pub enum What {
     },
     /// What an application was to be told has ended.
     Called(Box<Called>),
-    /// Notifications that may be kept no longer, with the time each was taken, milliseconds (R80).
-    Expired(Vec<(CaseKey, i64)>),
+    /// What may be kept no longer (R80).
+    Expired(keeping::Old),
+    /// An operator decides about the keeping of a case (R80).
+    Keeping {
+        /// The number of the case.
+        reference: i64,
+        /// What they decide.
+        verdict: keeping::Verdict,
+    },
     /// Old mail was taken in at the first start: one summary to the agents (R91).
     OldMail {
         /// Mailbox short name.
@@ -257,6 +264,7 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Staffed(case) => customer::staffed(event, *case, view, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
         What::Expired(old) => keeping::expired(event, old, policy),
+        What::Keeping { reference, verdict } => keeping::ordered(event, *reference, *verdict, view, policy),
         What::RotateTokens { reference } => operator::rotate_tokens(event, *reference, view, policy),
         What::Welcome { agent } => door::welcome(event, agent, policy),
         What::Ordered(order) => operator::ordered(event, order, view, policy),

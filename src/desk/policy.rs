@@ -8,6 +8,21 @@ use super::call::Kind;
 use super::letters::Letters;
 use super::token::TokenKeys;
 
+/// How long things are kept, milliseconds (R80).
+#[derive(Debug, Clone)]
+pub struct Retention {
+    /// `raw`: mails as they came and left, after their case was closed.
+    pub raw_ms: i64,
+    /// `case`: after it was closed.
+    pub case_ms: i64,
+    /// `spam`: after a digest has named it.
+    pub spam_ms: i64,
+    /// `quarantine`: after it was put there.
+    pub quarantine_ms: i64,
+    /// `notifications`: after they were taken.
+    pub notifications_ms: i64,
+}
+
 /// Everything a decision may depend on besides the event and the store.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -45,10 +60,8 @@ pub struct Policy {
     pub hold_ms: i64,
     /// `[desk] collision` (R48).
     pub collision: Collision,
-    /// `[retention] spam`, milliseconds.
-    pub spam_ms: i64,
-    /// `[retention] notifications`, milliseconds.
-    pub notifications_ms: i64,
+    /// `[retention]`.
+    pub retention: Retention,
     /// A mistake that a test builds in: the leak guard lets everything pass.
     #[cfg(feature = "failpoints")]
     pub guard_is_open: bool,

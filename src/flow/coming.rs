@@ -3,10 +3,10 @@
 use super::Flow;
 use crate::clock;
 use crate::desk::digest::Due;
+use crate::desk::keeping::Kept;
 use crate::desk::outgoing::agents_of;
 use crate::desk::probe::next_ms;
-use crate::desk::{Event, What, keeping};
-use crate::store::keeping::EXPIRED_MAX;
+use crate::desk::{Event, What};
 use crate::store::types::Cursor;
 use crate::store::{agenda, cases, probes};
 
@@ -68,18 +68,20 @@ impl Flow {
         Ok(())
     }
 
-    /// Forgets notifications that were kept for long enough, some at a time; returns how many that were (R80).
+    /// Forgets what was kept for long enough, some of each kind at a time; returns how much that was (R80).
     ///
     /// # Errors
-    /// The store's; then none was forgotten.
+    /// The store's; then nothing of the kind at which it failed was forgotten.
     pub async fn expire(&self, now_ms: i64) -> anyhow::Result<usize> {
-        let before_ms = keeping::kept_since_ms(&self.policy, now_ms);
-        let old = self.store.old_notifications(before_ms, EXPIRED_MAX).await?;
-        let (Some((first, _)), count) = (old.first(), old.len()) else {
-            return Ok(0);
-        };
-        let id = format!("expired/{}/{now_ms}", first.0);
-        self.handle(vec![Event { id, at_ms: now_ms, what: What::Expired(old) }]).await?;
+        let mut count = 0usize;
+        for kept in Kept::ALL {
+            let old = self.store.old(kept, kept.since_ms(&self.policy, now_ms)).await?;
+            if let Some((first, _)) = old.found.first() {
+                count = count.saturating_add(old.found.len());
+                let id = format!("expired/{}/{first}/{now_ms}", kept.word());
+                self.handle(vec![Event { id, at_ms: now_ms, what: What::Expired(old) }]).await?;
+            }
+        }
         Ok(count)
     }
 

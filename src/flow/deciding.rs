@@ -137,6 +137,7 @@ fn kind(what: &What, effects: &[Effect]) -> &'static str {
         What::Staffed(_) => "staffed",
         What::OldMail { .. } => "old_mail",
         What::Expired(_) => "expired",
+        What::Keeping { .. } => "keeping",
         What::Moved(_) => "moved",
         What::RotateTokens { .. } => "rotate_tokens",
         What::Welcome { .. } => "welcome",

@@ -1,4 +1,4 @@
-//! What is to happen at a time, the lines of digests, and what is forgotten.
+//! What is to happen at a time, and the lines of digests.
 
 use sqlx::AnyConnection;
 
@@ -6,7 +6,7 @@ use crate::desk::digest::{Due, Kind, LINES_MAX, Line};
 use crate::desk::token::CaseKey;
 
 use super::Store;
-use super::{rows, search};
+use super::rows;
 
 /// Something is to happen. The same twice is one.
 ///
@@ -136,57 +136,6 @@ pub async fn named(
     .bind(agent.unwrap_or_default().to_owned())
     .execute(&mut *connection)
     .await?;
-    Ok(())
-}
-
-/// Deletes a case and its mails. That they came, and how they ended, stays: they are not taken in again, and the sums
-/// of `audit` add up.
-///
-/// # Errors
-/// The database's.
-pub async fn forget(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
-    forget_blobs(connection, case).await?;
-    search::forget(connection, case).await?;
-    for sql in [
-        "UPDATE events SET outcome = 'deleted' WHERE id IN (SELECT event_id FROM mails WHERE case_key = $1)",
-        "UPDATE mails SET raw = $2, case_key = NULL, entry_id = NULL WHERE case_key = $1",
-        "DELETE FROM outbox WHERE case_key = $1",
-        "DELETE FROM known_ids WHERE case_key = $1",
-        "DELETE FROM entries WHERE case_key = $1",
-        "DELETE FROM case_log WHERE case_key = $1",
-        "DELETE FROM parties WHERE case_key = $1",
-        "DELETE FROM digest WHERE case_key = $1",
-        "DELETE FROM agenda WHERE case_key = $1",
-        "DELETE FROM calls WHERE case_key = $1",
-        "DELETE FROM cases WHERE case_key = $1",
-    ] {
-        let query = sqlx::query(sql).bind(case.to_i64());
-        let query = if sql.contains("$2") { query.bind(Vec::<u8>::new()) } else { query };
-        query.execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// Attachments that no other case has.
-async fn forget_blobs(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
-    let found = sqlx::query("SELECT parts FROM entries WHERE case_key = $1 AND parts <> '[]'")
-        .bind(case.to_i64())
-        .fetch_all(&mut *connection)
-        .await?;
-    for row in &found {
-        for part in rows::parts(&rows::text(row, "parts")?) {
-            sqlx::query(
-                "DELETE FROM blobs WHERE id = $1
-                 AND NOT EXISTS (SELECT 1 FROM entries WHERE case_key <> $2 AND parts LIKE $3)
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE (case_key IS NULL OR case_key <> $2) AND splices LIKE $3)",
-            )
-            .bind(part.blob.clone())
-            .bind(case.to_i64())
-            .bind(format!("%{}%", part.blob))
-            .execute(&mut *connection)
-            .await?;
-        }
-    }
     Ok(())
 }
 

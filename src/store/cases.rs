@@ -246,7 +246,7 @@ impl Store {
             .bind(entry)
             .fetch_optional(self.reader())
             .await?;
-        row.map(|row| rows::bytes(&row, "raw")).transpose()
+        Ok(row.map(|row| rows::bytes(&row, "raw")).transpose()?.filter(|raw| !raw.is_empty()))
     }
 
     /// How many cases of a mailbox come from old mail (R91).
@@ -268,10 +268,12 @@ impl Store {
     pub async fn sums(&self) -> sqlx::Result<(i64, Vec<Sum>)> {
         let found = sqlx::query(
             "SELECT '' AS outcome, '' AS rule, (SELECT count(*) FROM mails) + (SELECT count(*) FROM notifications)
-                 + (SELECT count(*) FROM quarantine) + (SELECT value FROM counters WHERE name = 'notifications_forgotten') AS n
+                 + (SELECT count(*) FROM quarantine)
+                 + (SELECT CAST(sum(value) AS BIGINT) FROM counters
+                    WHERE name IN ('notifications_forgotten', 'quarantine_forgotten')) AS n
              UNION ALL
-             SELECT 'deleted' AS outcome, 'R80' AS rule, value AS n FROM counters
-             WHERE name = 'notifications_forgotten' AND value > 0
+             SELECT 'deleted' AS outcome, 'R80' AS rule, CAST(sum(value) AS BIGINT) AS n FROM counters
+             WHERE name IN ('notifications_forgotten', 'quarantine_forgotten') HAVING sum(value) > 0
              UNION ALL
              SELECT outcome, rule, count(*) AS n FROM events WHERE kind IN ('arrived', 'submitted')
              GROUP BY outcome, rule ORDER BY outcome, rule",

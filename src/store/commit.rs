@@ -112,10 +112,14 @@ pub async fn commit(
             }
             Effect::Forget(case) => {
                 commit.pending.flush(commit.connection).await?;
-                agenda::forget(commit.connection, *case).await?;
+                keeping::forget(commit.connection, *case).await?;
             }
-            Effect::ForgetNotifications { cases, before_ms } => {
-                keeping::forget_notifications(commit.connection, cases, *before_ms).await?;
+            Effect::Expire { kept, ids, before_ms } => {
+                keeping::expire(commit.connection, *kept, ids, *before_ms).await?;
+            }
+            Effect::Hold(case, on) => {
+                commit.pending.flush(commit.connection).await?;
+                keeping::hold(commit.connection, *case, *on).await?;
             }
         }
     }
@@ -174,7 +178,7 @@ impl Commit<'_> {
             case.closed_ms = closed;
             return Ok(());
         }
-        sqlx::query("UPDATE cases SET status = $1, closed_at = $2, updated_at = $3 WHERE case_key = $4")
+        sqlx::query("UPDATE cases SET status = $1, closed_at = $2, updated_at = $3, has_raw = 1 WHERE case_key = $4")
             .bind(status.word())
             .bind(closed)
             .bind(self.at_ms)

@@ -2,27 +2,83 @@
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
+use crate::desk::keeping::{Kept, Old};
 use crate::desk::token::CaseKey;
 
 use super::load::placeholders;
-use super::{Store, rows};
-
-/// Notifications that go at once; one statement names them all.
-pub const EXPIRED_MAX: i64 = 200;
+use super::{Store, rows, search};
 
 /// States of mail that may still leave.
 const MAY_LEAVE: &str = "('held', 'queued', 'sending', 'uncertain')";
 
-/// Notifications go, with their bodies, deliveries, calls and events, and are counted: the sums of `audit` add up. What has
-/// become a case keeps its delivery and its body.
+/// Cases that were merged into one, at most.
+const FAMILY_MAX: usize = 1_000;
+
+/// Cases from before `$1` that may go, or their mails: closed, part of no other one, held by nobody, and nothing waits.
+fn closed() -> String {
+    format!(
+        "FROM cases WHERE closed_at < $1 AND status = 'closed' AND merged_into IS NULL AND on_hold = 0
+         AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.case_key = cases.case_key AND outbox.state IN {MAY_LEAVE})
+         AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.case_key = cases.case_key AND calls.state = 'queued')"
+    )
+}
+
+/// These go, as far as they are older and nothing waits for them.
 ///
 /// # Errors
 /// The database's.
-pub async fn forget_notifications(
-    connection: &mut AnyConnection,
-    cases: &[CaseKey],
-    before_ms: i64,
-) -> sqlx::Result<()> {
+pub async fn expire(connection: &mut AnyConnection, kept: Kept, ids: &[i64], before_ms: i64) -> sqlx::Result<()> {
+    match kept {
+        Kept::Notifications => forget_notifications(connection, ids, before_ms).await,
+        Kept::Unfiled => forget_unfiled(connection, ids, before_ms).await,
+        Kept::Quarantine => forget_quarantined(connection, ids, before_ms).await,
+        Kept::Raw | Kept::Cases => {
+            for id in ids {
+                let sql = format!("SELECT 1 AS n {} AND case_key = $2", closed());
+                let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms).bind(*id);
+                match query.fetch_optional(&mut *connection).await? {
+                    Some(_) if kept == Kept::Raw => forget_raw(connection, CaseKey::from_i64(*id)).await?,
+                    Some(_) => forget(connection, CaseKey::from_i64(*id)).await?,
+                    None => {}
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The case stays, whatever `[retention]` says, or no longer so; with those that were merged into it.
+///
+/// # Errors
+/// The database's.
+pub async fn hold(connection: &mut AnyConnection, case: CaseKey, on: bool) -> sqlx::Result<()> {
+    for case in family(connection, case).await? {
+        let query = sqlx::query("UPDATE cases SET on_hold = $1 WHERE case_key = $2");
+        query.bind(i64::from(on)).bind(case).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// A case and all that were merged into it, one into the other.
+async fn family(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<Vec<i64>> {
+    let mut family = vec![case.to_i64()];
+    let mut next = 0usize;
+    while let Some(target) = family.get(next).copied().filter(|_| family.len() < FAMILY_MAX) {
+        let found = sqlx::query("SELECT case_key FROM cases WHERE merged_into = $1").bind(target);
+        for row in found.fetch_all(&mut *connection).await? {
+            let merged = rows::number(&row, "case_key")?;
+            if !family.contains(&merged) {
+                family.push(merged);
+            }
+        }
+        next = next.saturating_add(1);
+    }
+    Ok(family)
+}
+
+/// Notifications go, with their bodies, deliveries, calls and events, and are counted: the sums of `audit` add up. What has
+/// become a case keeps its delivery and its body.
+async fn forget_notifications(connection: &mut AnyConnection, cases: &[i64], before_ms: i64) -> sqlx::Result<()> {
     let list = placeholders(1, cases.len());
     let bodies = format!(
         "DELETE FROM bodies WHERE used_at < $1 AND id IN (
@@ -46,27 +102,145 @@ pub async fn forget_notifications(
     let notifications = format!("DELETE FROM notifications WHERE at < $1 AND case_key IN ({list})");
     for sql in [bodies, counted, events, deliveries, calls, notifications] {
         let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms);
-        let query = cases.iter().fold(query, |query, case| query.bind(case.to_i64()));
+        let query = cases.iter().fold(query, |query, case| query.bind(*case));
         query.execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-impl Store {
-    /// Notifications from before this time that wait for nothing any more, oldest first, with the time they were taken.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn old_notifications(&self, before_ms: i64, limit: i64) -> sqlx::Result<Vec<(CaseKey, i64)>> {
-        let sql = format!(
-            "SELECT case_key, at FROM notifications WHERE at < $1 AND event_id <> ''
+/// Mails that belong to no case are there as they came no longer; that they came stays. With them go summaries that left
+/// before: they are of no case either.
+async fn forget_unfiled(connection: &mut AnyConnection, ids: &[i64], before_ms: i64) -> sqlx::Result<()> {
+    let list = placeholders(2, ids.len());
+    let sql = format!("UPDATE mails SET raw = $2 WHERE at < $1 AND case_key IS NULL AND id IN ({list})");
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms).bind(Vec::<u8>::new());
+    ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut *connection).await?;
+    let sql = format!("DELETE FROM outbox WHERE created_at < $1 AND case_key IS NULL AND state NOT IN {MAY_LEAVE}");
+    sqlx::query(AssertSqlSafe(sql)).bind(before_ms).execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// Nobody released them. Their events stay, so that they are not fetched again, and they are counted: the sums of `audit`
+/// add up.
+async fn forget_quarantined(connection: &mut AnyConnection, ids: &[i64], before_ms: i64) -> sqlx::Result<()> {
+    let list = placeholders(1, ids.len());
+    let these = format!("FROM quarantine WHERE at < $1 AND id IN ({list})");
+    for sql in [
+        format!("UPDATE events SET outcome = 'deleted', kind = 'dropped' WHERE id IN (SELECT event_id {these})"),
+        format!("UPDATE counters SET value = value + (SELECT count(*) {these}) WHERE name = 'quarantine_forgotten'"),
+        format!("DELETE {these}"),
+    ] {
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms);
+        ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The mails of a case are there as they came and left no longer; what was said in them, and their attachments, stay.
+async fn forget_raw(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
+    for case in family(connection, case).await? {
+        for sql in [
+            "UPDATE mails SET raw = $2 WHERE case_key = $1",
+            "UPDATE outbox SET bytes = $2, splices = '[]' WHERE case_key = $1 AND state IN ('sent', 'cancelled')",
+        ] {
+            sqlx::query(sql).bind(case).bind(Vec::<u8>::new()).execute(&mut *connection).await?;
+        }
+        sqlx::query("UPDATE cases SET has_raw = 0 WHERE case_key = $1").bind(case).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a case, those that were merged into it, and their mails. That they came, and how they ended, stays: they are
+/// not taken in again, and the sums of `audit` add up.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
+    for case in family(connection, case).await? {
+        forget_one(connection, CaseKey::from_i64(case)).await?;
+    }
+    Ok(())
+}
+
+async fn forget_one(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
+    forget_blobs(connection, case).await?;
+    search::forget(connection, case).await?;
+    for sql in [
+        "UPDATE events SET outcome = 'deleted' WHERE id IN (SELECT event_id FROM mails WHERE case_key = $1)",
+        "UPDATE mails SET raw = $2, case_key = NULL, entry_id = NULL WHERE case_key = $1",
+        "DELETE FROM outbox WHERE case_key = $1",
+        "DELETE FROM known_ids WHERE case_key = $1",
+        "DELETE FROM entries WHERE case_key = $1",
+        "DELETE FROM case_log WHERE case_key = $1",
+        "DELETE FROM parties WHERE case_key = $1",
+        "DELETE FROM digest WHERE case_key = $1",
+        "DELETE FROM agenda WHERE case_key = $1",
+        "DELETE FROM calls WHERE case_key = $1",
+        "DELETE FROM cases WHERE case_key = $1",
+    ] {
+        let query = sqlx::query(sql).bind(case.to_i64());
+        let query = if sql.contains("$2") { query.bind(Vec::<u8>::new()) } else { query };
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Attachments that no other case has.
+async fn forget_blobs(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
+    let found = sqlx::query("SELECT parts FROM entries WHERE case_key = $1 AND parts <> '[]'")
+        .bind(case.to_i64())
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in &found {
+        for part in rows::parts(&rows::text(row, "parts")?) {
+            sqlx::query(
+                "DELETE FROM blobs WHERE id = $1
+                 AND NOT EXISTS (SELECT 1 FROM entries WHERE case_key <> $2 AND parts LIKE $3)
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE (case_key IS NULL OR case_key <> $2) AND splices LIKE $3)",
+            )
+            .bind(part.blob.clone())
+            .bind(case.to_i64())
+            .bind(format!("%{}%", part.blob))
+            .execute(&mut *connection)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Those from before `$1` that may go, at most `$2`, oldest first, with the time since when they are kept.
+fn query_of(kept: Kept) -> String {
+    match kept {
+        Kept::Notifications => format!(
+            "SELECT case_key AS id, at FROM notifications WHERE at < $1 AND event_id <> ''
              AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.case_key = notifications.case_key
                              AND outbox.purpose = 'notification' AND outbox.state IN {MAY_LEAVE})
              AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.notification = notifications.case_key
                              AND calls.state = 'queued')
              ORDER BY at LIMIT $2"
-        );
-        let found = sqlx::query(AssertSqlSafe(sql)).bind(before_ms).bind(limit).fetch_all(self.reader()).await?;
-        found.iter().map(|row| Ok((rows::case_key(row, "case_key")?, rows::number(row, "at")?))).collect()
+        ),
+        Kept::Raw => {
+            format!("SELECT case_key AS id, closed_at AS at {} AND has_raw = 1 ORDER BY closed_at LIMIT $2", closed())
+        }
+        Kept::Cases => {
+            format!("SELECT case_key AS id, closed_at AS at {} ORDER BY closed_at LIMIT $2", closed())
+        }
+        Kept::Unfiled => "SELECT id, at FROM mails WHERE case_key IS NULL AND length(raw) > 0 AND at < $1
+                          ORDER BY at LIMIT $2"
+            .to_owned(),
+        Kept::Quarantine => "SELECT id, at FROM quarantine WHERE at < $1 ORDER BY at LIMIT $2".to_owned(),
+    }
+}
+
+impl Store {
+    /// What may have been kept for long enough: a batch of the oldest.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn old(&self, kept: Kept, before_ms: i64) -> sqlx::Result<Old> {
+        let query = sqlx::query(AssertSqlSafe(query_of(kept))).bind(before_ms).bind(kept.batch());
+        let found = query.fetch_all(self.reader()).await?;
+        let found = found.iter().map(|row| Ok((rows::number(row, "id")?, rows::number(row, "at")?)));
+        Ok(Old { kept, found: found.collect::<sqlx::Result<_>>()? })
     }
 }

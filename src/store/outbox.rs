@@ -172,6 +172,10 @@ fn claimed_row(row: &AnyRow, stored: Option<i64>) -> sqlx::Result<Claimed> {
     })
 }
 
+/// What stands for a mail that is not there any more as it came (R80).
+const KEPT_NO_LONGER: &[u8] =
+    b"Subject: kept no longer\r\n\r\nThe mail as it came is kept no longer ([retention] raw in the configuration).\r\n";
+
 /// An attachment, encoded; `mail:ENTRY` is the whole mail of an entry (R92), `body:HASH` the body of a notification.
 async fn blob(connection: &mut AnyConnection, id: &str) -> sqlx::Result<Vec<u8>> {
     if let Some(entry) = id.strip_prefix("mail:") {
@@ -180,7 +184,8 @@ async fn blob(connection: &mut AnyConnection, id: &str) -> sqlx::Result<Vec<u8>>
             .bind(entry)
             .fetch_one(&mut *connection)
             .await?;
-        return Ok(encode_blob(&rows::bytes(&row, "raw")?));
+        let raw = rows::bytes(&row, "raw")?;
+        return Ok(encode_blob(if raw.is_empty() { KEPT_NO_LONGER } else { &raw }));
     }
     if id.starts_with(bodies::PREFIX) {
         return bodies::load(connection, id).await;

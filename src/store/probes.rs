@@ -10,7 +10,7 @@ use crate::desk::{Keys, View};
 use crate::mail::MessageId;
 
 use super::types::AccountState;
-use super::{Store, agenda, cursors, rows};
+use super::{Store, cursors, keeping, rows};
 
 /// How long results are kept, milliseconds.
 const KEPT_MS: i64 = 30 * 86_400_000;
@@ -216,7 +216,7 @@ async fn collect(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<
     ] {
         sqlx::query(sql).bind(case.to_i64()).execute(&mut *connection).await?;
     }
-    agenda::forget(connection, case).await
+    keeping::forget(connection, case).await
 }
 
 /// A mailbox that is not probed any more has no state of its probes: the last one would stand there for ever.

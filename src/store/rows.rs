@@ -89,6 +89,7 @@ fn handling(row: &AnyRow) -> sqlx::Result<Handling> {
         snoozed_until_ms: maybe_number(row, "snoozed_until")?,
         watchers: list(row, "watchers")?,
         mend: mend(&text(row, "mend")?),
+        on_hold: number(row, "on_hold")? != 0,
     })
 }
 

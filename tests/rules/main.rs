@@ -44,6 +44,7 @@ mod probes;
 mod refused;
 mod replies;
 mod reports;
+mod retention;
 mod sent;
 mod signatures;
 mod spam;

@@ -1,0 +1,8 @@
+-- Closed cases, their mails and what lies in quarantine are kept for a time (R80).
+ALTER TABLE cases ADD COLUMN on_hold BIGINT NOT NULL DEFAULT 0;     -- an operator keeps it
+ALTER TABLE cases ADD COLUMN has_raw BIGINT NOT NULL DEFAULT 1;     -- its mails are there as they came and left
+CREATE INDEX cases_closed ON cases (closed_at);
+CREATE INDEX cases_with_raw ON cases (closed_at) WHERE has_raw = 1;
+CREATE INDEX mails_unfiled ON mails (at) WHERE case_key IS NULL AND length(raw) > 0;
+
+INSERT INTO counters (name, value) VALUES ('quarantine_forgotten', 0);
