@@ -33,11 +33,10 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.cases.insert(*case);
             keys.away = true;
         }
-        What::RotateTokens { reference } => {
+        What::RotateTokens { reference } | What::Keeping { reference, .. } => {
             keys.references.insert(*reference);
             keys.away = true;
         }
-        What::Keeping { reference, .. } => drop(keys.references.insert(*reference)),
         What::Due(Due::Digest { mailbox }) => keys.digest = Some((mailbox.clone(), None)),
         What::Due(Due::Overload { mailbox, agent }) => keys.digest = Some((mailbox.clone(), Some(agent.clone()))),
         What::Due(Due::SpamEnds(case)) => drop(keys.cases.insert(*case)),
@@ -68,8 +67,8 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.away = true;
             keys.work = Some(agent.clone());
         }
-        What::OldMail { .. } | What::Welcome { .. } | What::Expired(_) => {}
-        What::Due(Due::Probe { .. } | Due::ProbeEnds(_)) | What::Probe { .. } => {}
+        What::OldMail { .. } | What::Welcome { .. } | What::Expired(_) | What::Probe { .. } => {}
+        What::Due(Due::Probe { .. } | Due::ProbeEnds(_)) => {}
     }
     of_probes(event, view, &mut keys);
     keys.cases.extend(view.known_ids.iter().map(|k| k.case));

@@ -166,7 +166,7 @@ async fn forget_one(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Resu
     forget_blobs(connection, case).await?;
     search::forget(connection, case).await?;
     for sql in [
-        "UPDATE events SET outcome = 'deleted' WHERE id IN (SELECT event_id FROM mails WHERE case_key = $1)",
+        "UPDATE events SET outcome = 'deleted', because = '' WHERE id IN (SELECT event_id FROM mails WHERE case_key = $1)",
         "UPDATE mails SET raw = $2, case_key = NULL, entry_id = NULL WHERE case_key = $1",
         "DELETE FROM outbox WHERE case_key = $1",
         "DELETE FROM known_ids WHERE case_key = $1",

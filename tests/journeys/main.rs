@@ -42,6 +42,7 @@ mod intake;
 mod loops;
 mod postgres;
 mod probes;
+mod retention;
 mod sending;
 mod sent;
 mod stalls;
