@@ -9,6 +9,9 @@ use mail_parser::decoders::charsets::map::charset_decoder;
 
 use super::charset;
 
+/// Octets of the name of a charset, at most.
+const CHARSET_BYTES_MAX: usize = 64;
+
 /// Octets of one charset in a row.
 struct Run {
     charset: String,
@@ -58,7 +61,8 @@ pub fn padded(header: &[u8]) -> Option<Vec<u8>> {
             content.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))).unwrap_or_default();
         let missing = length.next_multiple_of(4).saturating_sub(length);
         let end = at.saturating_add(length);
-        if missing > 0 && header.get(end..).is_some_and(|rest| rest.starts_with(b"?=")) {
+        let is_word = header.get(..at.saturating_sub(3)).is_some_and(names_charset);
+        if missing > 0 && is_word && header.get(end..).is_some_and(|rest| rest.starts_with(b"?=")) {
             let done = out.get_or_insert_default();
             done.extend(header.get(copied..end)?);
             done.extend(std::iter::repeat_n(b'=', missing));
@@ -71,6 +75,14 @@ pub fn padded(header: &[u8]) -> Option<Vec<u8>> {
     Some(done)
 }
 
+/// Does it end with the beginning of an encoded word, `=?charset`?
+fn names_charset(before: &[u8]) -> bool {
+    let is_of_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'*' | b'+');
+    let length = before.iter().rev().take(CHARSET_BYTES_MAX).take_while(|b| is_of_name(b)).count();
+    let start = before.len().saturating_sub(length);
+    length > 0 && before.get(..start).is_some_and(|rest| rest.ends_with(b"=?"))
+}
+
 /// A line whose quoted words hold bare octets, with these encoded as they should be.
 #[must_use]
 pub fn escaped(line: &[u8]) -> Vec<u8> {
@@ -81,7 +93,8 @@ pub fn escaped(line: &[u8]) -> Vec<u8> {
             let start = at.checked_sub(back)?;
             line.get(start..start.saturating_add(length))
         };
-        inside |= from(3, 3).is_some_and(|w| w.eq_ignore_ascii_case(b"?q?"));
+        inside |= from(3, 3).is_some_and(|w| w.eq_ignore_ascii_case(b"?q?"))
+            && line.get(..at.saturating_sub(3)).is_some_and(names_charset);
         inside &= from(0, 2).is_none_or(|w| w != b"?=");
         if inside && !byte.is_ascii() {
             out.extend(format!("={byte:02X}").bytes());
@@ -147,5 +160,8 @@ mod tests {
             Some(&b"S: =?utf-8?B?Y2Fmw6k=?= =?x?b?YQ==?=\r\n"[..])
         );
         assert_eq!(padded(b"S: =?utf-8?B?Y2Fmw6k=?= what?b?no"), None);
+        assert_eq!(padded(b"S: =?utf-8?B?Y2Fmw6k=?= what?b?no?="), None, "no encoded word");
+        assert_eq!(escaped("S: what?q?\u{e4}?=".as_bytes()), "S: what?q?\u{e4}?=".as_bytes());
+        assert_eq!(escaped("S: =?utf-8?q?\u{e4}?=".as_bytes()), b"S: =?utf-8?q?=C3=A4?=");
     }
 }
