@@ -185,26 +185,26 @@ async fn forget_one(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Resu
     Ok(())
 }
 
-/// Attachments that no other case has.
+/// Attachments that no entry of another case has, and that wait in no other case of its mailbox to leave.
 async fn forget_blobs(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<()> {
-    let found = sqlx::query("SELECT parts FROM entries WHERE case_key = $1 AND parts <> '[]'")
-        .bind(case.to_i64())
-        .fetch_all(&mut *connection)
-        .await?;
-    for row in &found {
-        for part in rows::parts(&rows::text(row, "parts")?) {
-            sqlx::query(
-                "DELETE FROM blobs WHERE id = $1
-                 AND NOT EXISTS (SELECT 1 FROM entries WHERE case_key <> $2 AND parts LIKE $3)
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE (case_key IS NULL OR case_key <> $2) AND splices LIKE $3)",
-            )
-            .bind(part.blob.clone())
-            .bind(case.to_i64())
-            .bind(format!("%{}%", part.blob))
-            .execute(&mut *connection)
-            .await?;
-        }
+    let found = sqlx::query(
+        "SELECT DISTINCT attached.blob FROM attached JOIN entries ON entries.id = attached.entry_id
+         WHERE entries.case_key = $1",
+    );
+    let waits = format!(
+        "DELETE FROM blobs WHERE id = $1
+         AND NOT EXISTS (SELECT 1 FROM attached JOIN entries ON entries.id = attached.entry_id
+                         WHERE attached.blob = $1 AND entries.case_key <> $2)
+         AND NOT EXISTS (SELECT 1 FROM outbox WHERE mailbox = (SELECT mailbox FROM cases WHERE case_key = $2)
+                         AND state IN {MAY_LEAVE} AND (case_key IS NULL OR case_key <> $2) AND splices LIKE $3)"
+    );
+    for row in found.bind(case.to_i64()).fetch_all(&mut *connection).await? {
+        let blob = rows::text(&row, "blob")?;
+        let query = sqlx::query(AssertSqlSafe(waits.clone())).bind(blob.clone()).bind(case.to_i64());
+        query.bind(format!("%{blob}%")).execute(&mut *connection).await?;
     }
+    let sql = "DELETE FROM attached WHERE entry_id IN (SELECT id FROM entries WHERE case_key = $1)";
+    sqlx::query(sql).bind(case.to_i64()).execute(&mut *connection).await?;
     Ok(())
 }
 

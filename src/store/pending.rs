@@ -40,6 +40,8 @@ const ENTRIES: Insert = Insert {
            $24, $25, $26)",
     tail: " RETURNING id",
 };
+const ATTACHED: Insert =
+    Insert { into: "attached (blob, entry_id)", row: "($1, $2)", tail: " ON CONFLICT (blob, entry_id) DO NOTHING" };
 const WORDS_SQLITE: Insert = Insert { into: "entry_words (rowid, words)", row: "($1, $2)", tail: "" };
 const WORDS_POSTGRES: Insert =
     Insert { into: "entry_words (entry_id, words)", row: "($1, to_tsvector('simple', $2))", tail: "" };
@@ -309,10 +311,14 @@ impl Pending {
         PARTIES.rows(connection, std::mem::take(&mut self.parties)).await?;
         let entries = std::mem::take(&mut self.entries);
         let words: Vec<String> = entries.iter().map(|new| search::words(&new.entry)).collect();
+        let blobs: Vec<Vec<String>> =
+            entries.iter().map(|new| new.entry.parts.iter().map(|part| part.blob.clone()).collect()).collect();
         let ids = ENTRIES.numbered(connection, entries.into_iter().map(entry_row).collect()).await?;
         let index = if connection.backend_name() == "SQLite" { WORDS_SQLITE } else { WORDS_POSTGRES };
         let searched = ids.iter().zip(words).map(|(id, words)| vec![Value::Number(*id), Value::Text(words)]);
         index.rows(connection, searched.collect()).await?;
+        let attached = ids.iter().zip(blobs).flat_map(|(id, blobs)| blobs.into_iter().map(|blob| (*id, blob)));
+        ATTACHED.rows(connection, attached.map(|(id, b)| vec![Value::Text(b), Value::Number(id)]).collect()).await?;
         self.written.extend(ids);
         let known_ids = std::mem::take(&mut self.known_ids);
         KNOWN_IDS.rows(connection, known_ids.into_iter().map(|(row, e)| self.with_entry(row, 5, e)).collect()).await?;

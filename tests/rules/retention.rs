@@ -214,3 +214,22 @@ async fn r80_what_nobody_takes_out_of_quarantine_goes_after_30_days_and_is_count
     assert_eq!(adds_up(&desk).await, 1);
     assert!(to(&desk.sends().await, "jane@customer.example").is_empty());
 }
+
+#[tokio::test]
+async fn r80_an_attachment_goes_with_the_last_case_that_has_it() {
+    let mut desk = Desk::new().await;
+    for (who, name) in [(JANE, "one"), ("Bob <bob@customer.example>", "two")] {
+        let body = "--b\n\nSee the picture.\n--b\nContent-Type: application/pdf\nContent-Disposition: attachment; \
+                    filename=lamp.pdf\n\nthe same lamp\n--b--\n";
+        let draft = Draft::new("support@shop.example", name, body);
+        desk.gets(who, &draft.field("Content-Type", "multipart/mixed; boundary=b")).await;
+    }
+    desk.sends().await;
+    let store = desk.flow.store().clone();
+    let blobs = "SELECT count(*) FROM blobs";
+    assert_eq!(octets(&store, blobs).await, 1, "stored once");
+    assert_eq!(keeps(&desk, 1001, Verdict::Erase).await, "handled");
+    assert_eq!(octets(&store, blobs).await, 1, "the other case has it");
+    assert_eq!(keeps(&desk, 1002, Verdict::Erase).await, "handled");
+    assert_eq!((octets(&store, blobs).await, octets(&store, "SELECT count(*) FROM attached").await), (0, 0));
+}
