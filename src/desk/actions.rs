@@ -207,10 +207,10 @@ fn heard(words: &str, actions: &[Action]) -> Option<Heard> {
     })
 }
 
-/// Words without letter case, punctuation round them, and politeness before and behind them.
+/// Words without letter case, emphasis, punctuation round them, and politeness before and behind them.
 fn plain(words: &str) -> String {
     let trim = |words: &str| words.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
-    let mut words = trim(&text::fold(words).to_lowercase().replace('’', "'"));
+    let mut words = trim(&text::fold(words).to_lowercase().replace('’', "'").replace('*', ""));
     loop {
         let shorter = POLITE.iter().find_map(|polite| {
             let before = words.strip_suffix(polite).filter(|rest| !rest.ends_with(char::is_alphanumeric));

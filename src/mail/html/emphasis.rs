@@ -59,15 +59,24 @@ impl Emphasis {
     }
 }
 
+/// Does a word go on here: `AB12-CD34`?
+fn goes_on(beside: &mut dyn Iterator<Item = char>) -> bool {
+    match (beside.next(), beside.next()) {
+        (Some('*'), _) => true,
+        (Some('-' | '_' | '.' | '/'), Some(beyond)) => beyond.is_alphanumeric(),
+        (first, _) => first.is_some_and(char::is_alphanumeric),
+    }
+}
+
 /// The words in this range without the space round them, if they may be marked.
 fn within(line: &str, range: Range<usize>) -> Option<Range<usize>> {
     let words = line.get(range.clone())?;
     let from = range.start.saturating_add(words.len().saturating_sub(words.trim_start().len()));
     let words = words.trim();
     let to = from.saturating_add(words.len());
-    let before = line.get(..from)?.chars().next_back();
-    let after = line.get(to..)?.chars().next();
-    let alone = !before.into_iter().chain(after).any(|c| c.is_alphanumeric() || c == '*');
+    let (mut before, mut after) = (line.get(..from)?.chars().rev(), line.get(to..)?.chars());
+    let next = line.get(to..)?.chars().next();
+    let alone = !goes_on(&mut before) && !goes_on(&mut after);
     let plain = words.chars().any(char::is_alphanumeric) && !words.contains(['*', '@', '\n']) && !words.contains("://");
-    (alone && plain && !words.ends_with(':') && after != Some(':')).then_some(from..to)
+    (alone && plain && !words.ends_with(':') && next != Some(':')).then_some(from..to)
 }

@@ -65,6 +65,7 @@ fn what_stands_out_in_a_line_is_marked() {
             "to jane@example.org or https://shop.example/a",
         ),
         ("a <b> </b> b <i>*</i> c", "a b * c"),
+        ("code <b>AB12</b>-CD34 or <b>CD</b>.", "code AB12-CD34 or **CD**."),
         ("a <b>b<br>c</b> d <b>e</b>", "a b|c d **e**"),
     ] {
         assert_eq!(emphasised(html), expected, "{html}");

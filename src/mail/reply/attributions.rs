@@ -17,14 +17,18 @@ pub(super) const ATTRIBUTION_CHARS_MAX: usize = 400;
 /// Octets and words of the beginning of one that is broken, at most.
 const HEAD_BYTES_MAX: usize = 120;
 const HEAD_WORDS_MAX: usize = 12;
+/// Words of a line that says whose words are quoted, at most.
+const QUOTING_WORDS_MAX: usize = 6;
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sure {
     /// By itself.
     Strong,
-    /// If a quote follows.
+    /// If a quote follows, known words, or nothing.
     Weak,
+    /// Only if lines with quote marks follow.
+    Marked,
 }
 
 /// The number of lines of an attribution that begins here. One that is not sure by itself must be followed by a
@@ -60,7 +64,12 @@ pub(super) fn attribution(lines: &[Line], index: usize, reader: &Reader<'_>) -> 
             return None;
         }
         let next = first_text(lines, at.saturating_add(1));
-        if sure == Sure::Strong || next.is_none_or(|l| l.depth > 0 || is_marker(&l.text) || reader.knows(&l.text)) {
+        let follows = match sure {
+            Sure::Strong => true,
+            Sure::Weak => next.is_none_or(|l| l.depth > 0 || is_marker(&l.text) || reader.knows(&l.text)),
+            Sure::Marked => next.is_some_and(|l| l.depth > 0),
+        };
+        if follows {
             return Some(length);
         }
     }
@@ -169,8 +178,19 @@ fn sure(text: &str) -> Option<Sure> {
     let head = head?;
     let names = head.contains('@') || numbers >= 3 || lower.contains(" via ");
     let dated = head.contains('@') && numbers >= 4 && opens(head);
-    let quoting = QUOTING.iter().any(|q| lower.starts_with(q)) && head.split_whitespace().count() <= HEAD_WORDS_MAX;
-    ((wrote.is_some() && (names || opens(head))) || dated || quoting).then_some(Sure::Weak)
+    if is_quoting(head) {
+        return Some(Sure::Marked);
+    }
+    ((wrote.is_some() && (names || opens(head))) || dated).then_some(Sure::Weak)
+}
+
+/// `Quoting Jane Doe <jane@mail.example>`: a name, its address, and nothing else.
+fn is_quoting(head: &str) -> bool {
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let lower = head.to_lowercase();
+    words.len() <= QUOTING_WORDS_MAX
+        && words.last().is_some_and(|last| last.contains('@'))
+        && QUOTING.iter().any(|q| lower.starts_with(q))
 }
 
 /// `2026-11-24 10:00 GMT+01:00 Jane Doe`: an old way of Gmail's, which needs no verb.
@@ -184,7 +204,7 @@ fn is_stamped(text: &str) -> bool {
 }
 
 /// `14:41`, `kl. 14.41`, `24.11.2026 14.41`
-fn has_time(text: &str) -> bool {
+pub(super) fn has_time(text: &str) -> bool {
     let of_day = |rest: &str| rest.trim_start().starts_with(|c: char| c.is_ascii_digit());
     text.as_bytes()
         .windows(4)
@@ -193,13 +213,23 @@ fn has_time(text: &str) -> bool {
         || text
             .split_whitespace()
             .zip(text.split_whitespace().skip(1))
-            .any(|(day, time)| digits(day) >= 6 && is_dotted(time))
+            .any(|(day, time)| is_date(day) && is_dotted(time))
 }
 
-/// `14.41`
+/// `24.11.2026`
+fn is_date(text: &str) -> bool {
+    let numbers: Vec<&str> = text.split(['.', '/', '-']).collect();
+    numbers.len() == 3
+        && (5..=8).contains(&digits(text))
+        && numbers.iter().all(|n| !n.is_empty() && digits(n) == n.len())
+}
+
+/// `14.41,`: what a comma ends, for a price has its currency behind it.
 fn is_dotted(text: &str) -> bool {
-    text.trim_end_matches([',', ':']).split_once('.').is_some_and(|(hour, minute)| {
-        (1..=2).contains(&hour.len()) && digits(hour) == hour.len() && minute.len() == 2 && digits(minute) == 2
+    let numbers = text.strip_suffix(',').and_then(|time| time.split_once('.'));
+    numbers.is_some_and(|(hour, minute)| {
+        let below = |number: &str, end: u8| number.parse::<u8>().is_ok_and(|n| n < end);
+        (1..=2).contains(&hour.len()) && minute.len() == 2 && below(hour, 24) && below(minute, 60)
     })
 }
 

@@ -4,7 +4,7 @@
 //! Follows   the habits of real clients in many languages; RFC 3676 section 4 for marks.
 //! Never     takes a line for an attribution by one word alone: it needs a date or an address too, or a quote below.
 
-use super::attributions::{ATTRIBUTION_CHARS_MAX, attribution};
+use super::attributions::{self, ATTRIBUTION_CHARS_MAX, attribution};
 use super::lines::{Class, Line, first_text, set};
 use super::vocabulary::{ABOVE, EARLIER, FORWARDED, FROM_LABELS, ORIGINAL, OTHER_LABELS, SENT_LABELS, SUBJECT_LABELS};
 use super::{Reader, is_marker, names_us};
@@ -15,6 +15,8 @@ const LABEL_BYTES_MAX: usize = 60;
 const OMISSION_BYTES_MAX: usize = 40;
 /// Characters of a ruler at least.
 const RULER_CHARS_MIN: usize = 3;
+/// Dashes on each side of a word that says little by itself, at least.
+const DASHES_MIN: usize = 6;
 /// Lines of a header block at most.
 const BLOCK_LINES_MAX: usize = 12;
 
@@ -128,7 +130,7 @@ fn is_original(lines: &[Line], index: usize) -> bool {
             ORIGINAL.iter().chain(FORWARDED).any(|w| *w == colon)
         })
     };
-    if is_between_rulers(text) && core.eq_ignore_ascii_case("original") {
+    if is_between_dashes(text) && core.eq_ignore_ascii_case("original") && labelled() {
         return true;
     }
     // the words come last: there are many
@@ -136,10 +138,9 @@ fn is_original(lines: &[Line], index: usize) -> bool {
 }
 
 /// `------------------ Original ------------------`
-fn is_between_rulers(text: &str) -> bool {
-    let ruler =
-        |chars: &mut dyn Iterator<Item = char>| chars.take_while(|c| RULES.contains(c)).count() >= RULER_CHARS_MIN;
-    ruler(&mut text.chars()) && ruler(&mut text.chars().rev())
+fn is_between_dashes(text: &str) -> bool {
+    let dashes = |chars: &mut dyn Iterator<Item = char>| chars.take_while(|c| *c == '-').count() >= DASHES_MIN;
+    dashes(&mut text.chars()) && dashes(&mut text.chars().rev())
 }
 
 /// `*Previous Replies*` below a ruler, or between two.
@@ -215,17 +216,18 @@ pub fn header_block(lines: &[Line], index: usize) -> bool {
         lines.iter().skip(index.saturating_add(1)).map(|l| l.text.trim()).filter(|t| !t.is_empty()).take(5).collect();
     let kinds: Vec<Label> = after.iter().filter_map(|t| kind_of(t)).collect();
     let run = after.iter().take_while(|t| kind_of(t).is_some()).count();
-    let dated = |text: &str| text.chars().filter(char::is_ascii_digit).count() >= 6;
+    let dated = |text: &str| text.chars().filter(|c| c.is_numeric()).count() >= 6;
     if first == Label::From {
         let lower = line.text.to_lowercase();
         let next = after.first().copied().unwrap_or_default();
         let others = kinds.iter().filter(|k| **k == Label::Other).count();
         let says = |text: &str, labels: &[&str]| label_of(text).is_some_and(|l| labels.contains(&l.as_str()));
-        let sent = says(next, SENT_LABELS);
-        // people write where a journey goes from and to, and when; a mail has an address or a subject besides
+        let left_out = |t: &str| t.split_once([':', '：']).is_some_and(|(_, v)| !v.contains(char::is_alphanumeric));
+        let sent = says(next, SENT_LABELS) && (line.text.contains('@') || dated(next) || left_out(next));
+        // people write where a journey goes from and to, and when; a mail has an address or the minute besides
         let of_mail = || {
-            line.text.contains('@')
-                || after.iter().any(|t| (t.contains('@') && kind_of(t).is_some()) || says(t, SUBJECT_LABELS))
+            let stamped = |t: &str| dated(t) && attributions::has_time(t);
+            line.text.contains('@') || after.iter().any(|t| kind_of(t).is_some() && (t.contains('@') || stamped(t)))
         };
         let date_next = run >= 1 && line.text.contains('@') && dated(next);
         let in_one = line.text.contains('@') && (lower.contains(" date: ") || lower.contains(" sent: "));

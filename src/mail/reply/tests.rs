@@ -169,7 +169,7 @@ fn attributions_of_many_clients_end_the_new_words() {
         "Début du message réexpédié :",
         "## Bitte antworten Sie oberhalb dieser Zeile ##",
         "Den 24.11.2026 10.00, skrev Anna:",
-        "------------------ Original ------------------",
+        "------------------ Original ------------------\nFrom: \"Anna\"<a@shop.example>;\nDate: Tue, Nov 24, 2026 10:00 AM",
     ] {
         let reading = read_customer(&format!("Thank you!\n\n{frame}\n\nHello Jane\n"), None, &Known::default());
         assert_eq!(reading.words, "Thank you!", "{frame}");
@@ -181,11 +181,36 @@ fn attributions_of_many_clients_end_the_new_words() {
 
 #[test]
 fn whose_words_are_quoted_is_no_word_where_a_quote_follows() {
-    for frame in ["Quoting Anna <a@shop.example>:", "Zitat von Anna <a@shop.example>:", "Citerar Anna:"] {
+    for frame in ["Quoting Anna <a@shop.example>:", "Zitat von Anna <a@shop.example>:", "Citerar anna@shop.example:"] {
         let reading = read_customer(&format!("Thank you!\n\n{frame}\n\n> Hello Jane\n"), None, &Known::default());
         assert_eq!((reading.words.as_str(), reading.quoted.as_str()), ("Thank you!", "Hello Jane"), "{frame}");
-        let own = format!("{frame}\nyou were right.");
-        assert_eq!(read_customer(&own, None, &Known::default()).words, own);
+        for own in [format!("{frame}\nyou were right."), frame.to_owned()] {
+            assert_eq!(read_customer(&own, None, &Known::default()).words, own);
+        }
+    }
+}
+
+#[test]
+fn what_looks_like_a_frame_and_is_none_is_kept() {
+    for body in [
+        "Quoting section 4 of the terms that you sent me in March:\n\n> You may return it.\n\nSo why do you refuse?",
+        "I see another price there.\n\nQuoting your price list of today:",
+        "Citeren mag ik zeker, dus hier:",
+        "I have translated it for you.\n--- Original ---\nIhre Lampe ist kaputt.\n--- Translation ---\nThe lamp is broken.",
+        "Please change it.\n*** Original ***\nFor Tom\n*** New ***\nFor Tim",
+        "Please translate the label.\n------ Original ------\nHandle with care\n------\nI need it today.",
+        "Guten Tag,\nam 24.11.2026 19.99 EUR abgebucht, obwohl Frau Meier schrieb:\nwir erstatten es.\n\nBitte jetzt.",
+        "for order 1234567 19.99 were charged, but Tom wrote:\nall is fine.\n\nIt is not.",
+        "Hei,\nden 24.11.2026 10.00 var jeg i butikken, og Anna skrev:\nkom i morgen.\n\nJeg kom.",
+        "Hi, my parcel is missing.\n\nSender: DHL\nSent: Monday last week\nTracking: 12345\n\nPlease look for it.",
+        "It came back.\n\nSender: Shop Ltd\nDate: Monday\nTo: Jane Doe, jane@mail.example\n\nPlease look.",
+        "Which account?\n\nSender: Jane Doe\nSubject: invoice 4711\nDate: 3 May\n\nIt came back.",
+        "Missing.\n\nFrom: DHL\nSent: Monday last week\n\nPlease look for it.",
+        "El billete.\n\nDe: Girona\nPer a: Barcelona\nData: dimarts\nAssumpte: bitllet\n\nNo ha arribat.",
+        "Kje je?\n\nPošiljatelj: Trgovina\nPoslano: v ponedeljek\n\nProsim poglejte.",
+        "Kur?\n\nNuo: Parduotuvės\nIšsiųsta: Vilnius\n\nPrašau.",
+    ] {
+        assert_eq!(read_customer(body, None, &Known::default()).words, body);
     }
 }
 

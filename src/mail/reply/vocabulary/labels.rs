@@ -49,7 +49,6 @@ pub const FROM_LABELS: &[&str] = &[
     "từ",
     "จาก",
     "pengirim",
-    "sender",
     "пошиљалац",
 ];
 
