@@ -30,7 +30,7 @@ pub enum Keep {
         #[arg(long)]
         off: bool,
     },
-    /// Delete a case with all that was said in it, now and for good; what it is part of goes with it
+    /// Delete a case with all that was said in it, now and for good, with those that were merged into it
     Erase {
         /// Its number
         #[arg(value_name = "REF")]
@@ -63,15 +63,14 @@ pub async fn run(store: &Store, config: Config, keep: Keep, json: bool) -> Resul
         }
         Keep::Erase { reference, yes } => {
             let whole = found(store, &reference).await?;
-            if !yes {
+            if let Some(other) = whole.listed.merged_into {
                 let reason = format!(
-                    "case #{} \"{}\" of {} with {} messages would be deleted for good, and what was merged with it; say so with --yes",
-                    whole.listed.case.reference,
-                    whole.listed.case.subject,
-                    whole.listed.case.customer.address,
-                    whole.entries.len()
+                    "case {reference} is part of case #{other}, and goes with that one: yesreply case erase {other}"
                 );
-                return Err(Failure::new(code::USAGE, reason));
+                return Err(Failure::new(code::DATA, reason));
+            }
+            if !yes {
+                return Err(Failure::new(code::USAGE, named(store, &whole).await?));
             }
             decide(store, config, &whole, Verdict::Erase).await?;
             let words = "is deleted; the mail server's own copies of its mails are not touched";
@@ -84,6 +83,24 @@ pub async fn run(store: &Store, config: Config, keep: Keep, json: bool) -> Resul
             said(&whole, json!({ "folder": folder.display().to_string(), "mails": mails }), &words, json)
         }
     }
+}
+
+/// What would go.
+async fn named(store: &Store, whole: &Whole) -> Result<String, Failure> {
+    let case = &whole.listed.case;
+    let (parts, waiting) = store.parts_of(case.key).await?;
+    let parts: Vec<String> = parts.iter().map(|n| format!("#{n}")).collect();
+    let merged =
+        if parts.is_empty() { String::new() } else { format!(", with {} that were merged into it", parts.join(", ")) };
+    let waits = if waiting == 0 { String::new() } else { format!("; {waiting} mails of it wait and would not leave") };
+    Ok(format!(
+        "case #{} \"{}\" of {}, {}, with {} messages would be deleted for good{merged}{waits}; say so with --yes",
+        case.reference,
+        case.subject,
+        case.customer.address,
+        case.status.word(),
+        whole.entries.len()
+    ))
 }
 
 async fn decide(store: &Store, config: Config, whole: &Whole, verdict: Verdict) -> Result<(), Failure> {

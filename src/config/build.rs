@@ -285,6 +285,13 @@ fn digest_ms(file: &File, findings: &mut Findings) -> i64 {
 
 fn retention(file: &File, findings: &mut Findings) -> Retention {
     let kept = &file.retention;
+    if kept.case.ms() < i64::from(file.desk.reopen_days).saturating_mul(DAY_MS) {
+        findings.note(
+            "retention.case",
+            "closed cases go before desk.reopen_days have passed: a reply after that opens a new case",
+            "keep cases for longer, or let fewer days pass",
+        );
+    }
     let mut at_least = |key: &str, span: Span, min_ms: i64, why: &str, write: &str| {
         if span.ms() < min_ms {
             findings.fail(key, why, write);

@@ -19,6 +19,8 @@ pub enum Kept {
     Raw,
     /// Mails that belong to no case, as they came; since they came.
     Unfiled,
+    /// Mails of ours that belong to no case, like digests; since they were written.
+    Summaries,
     /// Cases with all that was said in them; since they were closed.
     Cases,
     /// Mail that could not be handled; since it was put there.
@@ -27,7 +29,8 @@ pub enum Kept {
 
 impl Kept {
     /// All of them, in the order in which they go.
-    pub const ALL: [Kept; 5] = [Kept::Notifications, Kept::Raw, Kept::Unfiled, Kept::Cases, Kept::Quarantine];
+    pub const ALL: [Kept; 6] =
+        [Kept::Notifications, Kept::Raw, Kept::Unfiled, Kept::Summaries, Kept::Cases, Kept::Quarantine];
 
     /// The word in event ids.
     #[must_use]
@@ -36,6 +39,7 @@ impl Kept {
             Kept::Notifications => "notifications",
             Kept::Raw => "raw",
             Kept::Unfiled => "unfiled",
+            Kept::Summaries => "summaries",
             Kept::Cases => "cases",
             Kept::Quarantine => "quarantine",
         }
@@ -45,7 +49,7 @@ impl Kept {
     #[must_use]
     pub fn batch(self) -> i64 {
         match self {
-            Kept::Notifications | Kept::Unfiled | Kept::Quarantine => 200,
+            Kept::Notifications | Kept::Unfiled | Kept::Summaries | Kept::Quarantine => 200,
             Kept::Raw => 50,
             Kept::Cases => 20,
         }
@@ -57,7 +61,7 @@ impl Kept {
         let kept = &policy.retention;
         now_ms.saturating_sub(match self {
             Kept::Notifications => kept.notifications_ms,
-            Kept::Raw | Kept::Unfiled => kept.raw_ms,
+            Kept::Raw | Kept::Unfiled | Kept::Summaries => kept.raw_ms,
             Kept::Cases => kept.case_ms,
             Kept::Quarantine => kept.quarantine_ms,
         })

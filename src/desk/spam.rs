@@ -5,12 +5,16 @@
 
 use super::arriving::Arriving;
 use super::case::{Direction, Entry, Status};
+use super::digest::Due;
 use super::outgoing::Sheet;
 use super::policy::Policy;
 use super::relay::relay_to_audience;
 use super::routing::Route;
 use super::token::CaseKey;
 use super::{CaseView, Decision, Effect, EntryLink, Event, Outcome, View};
+
+/// Spam on hold is looked at again after this time, milliseconds.
+const HELD_AGAIN_MS: i64 = 24 * 3_600_000;
 
 /// Is this mail spam? A good token, or somebody we know, is normal intake.
 #[must_use]
@@ -82,6 +86,10 @@ fn last_inbound(known: &CaseView) -> Option<&(i64, Entry)> {
 pub fn ends(event: &Event, key: CaseKey, view: &View, policy: &Policy) -> Decision {
     let mut sheet = Sheet::new(event, policy);
     match view.cases.get(&key) {
+        Some(known) if known.case.status == Status::Spam && known.case.handling.on_hold => {
+            sheet.push(Effect::Remind(event.at_ms.saturating_add(HELD_AGAIN_MS), Due::SpamEnds(key)));
+            sheet.done(Outcome::Ignored, "R80", "it is on hold", Some(key))
+        }
         Some(known) if known.case.status == Status::Spam => {
             sheet.push(Effect::Forget(key));
             sheet.done(Outcome::Handled, "R34", "spam that nobody released", None)

@@ -179,6 +179,9 @@ fn own_case(sheet: &mut Sheet<'_>, writing: &Writing<'_>, (id, entry): &(i64, En
     let party = Party::new(key, person);
     sheet.push(Effect::Open(Box::new(case.clone())));
     sheet.push(Effect::AddParty(key, party.clone()));
+    if old.handling.on_hold {
+        sheet.push(Effect::Hold(key, true));
+    }
     sheet.push(Effect::SplitOff { entry: *id, from: old.key, to: key });
     sheet.push(Effect::Change(old.key, Change::Mend(Some(Mend::Split(key)))));
     let line = format!("The mail of {} is case #{} now", entry.from, case.reference);

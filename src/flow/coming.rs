@@ -6,7 +6,7 @@ use crate::desk::digest::Due;
 use crate::desk::keeping::Kept;
 use crate::desk::outgoing::agents_of;
 use crate::desk::probe::next_ms;
-use crate::desk::{Event, What};
+use crate::desk::{Event, Outcome, What};
 use crate::store::types::Cursor;
 use crate::store::{agenda, cases, probes};
 
@@ -71,18 +71,29 @@ impl Flow {
     /// Forgets what was kept for long enough, some of each kind at a time; returns how much that was (R80).
     ///
     /// # Errors
-    /// The store's; then nothing of the kind at which it failed was forgotten.
+    /// The store's, of the first kind at which it failed; the others are done.
     pub async fn expire(&self, now_ms: i64) -> anyhow::Result<usize> {
         let mut count = 0usize;
+        let mut failed = None;
         for kept in Kept::ALL {
-            let old = self.store.old(kept, kept.since_ms(&self.policy, now_ms)).await?;
-            if let Some((first, _)) = old.found.first() {
-                count = count.saturating_add(old.found.len());
-                let id = format!("expired/{}/{first}/{now_ms}", kept.word());
-                self.handle(vec![Event { id, at_ms: now_ms, what: What::Expired(old) }]).await?;
+            match self.expire_kind(kept, now_ms).await {
+                Ok(gone) => count = count.saturating_add(gone),
+                Err(error) => failed = failed.or(Some(error.context(kept.word()))),
             }
         }
-        Ok(count)
+        failed.map_or(Ok(count), Err)
+    }
+
+    async fn expire_kind(&self, kept: Kept, now_ms: i64) -> anyhow::Result<usize> {
+        let old = self.store.old(kept, kept.since_ms(&self.policy, now_ms)).await?;
+        let (Some((first, _)), count) = (old.found.first(), old.found.len()) else {
+            return Ok(0);
+        };
+        let id = format!("expired/{}/{first}/{now_ms}", kept.word());
+        let handled = self.handle(vec![Event { id, at_ms: now_ms, what: What::Expired(old) }]).await?;
+        // what could not be done is not tried again at once
+        let done = handled.iter().all(|h| h.outcome == Outcome::Handled.word());
+        Ok(if done { count } else { 0 })
     }
 
     /// Does what is due by now; returns how much that was.

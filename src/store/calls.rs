@@ -268,7 +268,7 @@ impl Store {
             let done = sqlx::query(
                 "UPDATE calls SET state = 'queued', next_attempt_at = $1, ended_at = NULL,
                                   until = CASE WHEN until > $2 THEN until ELSE $2 END
-                 WHERE id = $3 AND state IN ('queued', 'failed', 'cancelled')",
+                 WHERE id = $3 AND state IN ('queued', 'failed', 'cancelled') AND payload <> ''",
             )
             .bind(now_ms)
             .bind(now_ms.saturating_add(RETRIED_MS))

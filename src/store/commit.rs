@@ -130,7 +130,7 @@ impl Commit<'_> {
     async fn append(&mut self, case: CaseKey, entry: &Entry) -> sqlx::Result<EntryRef> {
         let (id, counted) = self.pending.append(self.event_id, case, entry, self.at_ms);
         if !counted {
-            sqlx::query("UPDATE cases SET messages = messages + 1, updated_at = $1 WHERE case_key = $2")
+            sqlx::query("UPDATE cases SET messages = messages + 1, updated_at = $1, has_raw = 1 WHERE case_key = $2")
                 .bind(self.at_ms)
                 .bind(case.to_i64())
                 .execute(&mut *self.connection)

@@ -246,7 +246,7 @@ async fn left(connection: &mut AnyConnection, entry: i64, case: CaseKey) -> sqlx
         return match outbox::content(connection, rows::number(&row, "id")?).await {
             // an attachment is not kept any more
             Err(sqlx::Error::ColumnDecode { .. } | sqlx::Error::RowNotFound) => Ok(None),
-            content => content.map(|raw| Some(raw).filter(|raw| !raw.is_empty())),
+            content => content.map(Some),
         };
     }
     let found = sqlx::query("SELECT id FROM mails WHERE entry_id = $1 AND event_id LIKE 'sent/%'")

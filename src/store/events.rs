@@ -75,6 +75,9 @@ pub fn add_mail(
     let is_kept = !arrival.sent || decision.outcome == Outcome::Handled;
     let (raw, blobs) = if is_kept { (raw, blobs) } else { (Arc::default(), [].as_slice()) };
     let content_hash = if is_kept { arrival.mail.content_hash.to_vec() } else { Vec::new() };
+    // what nothing says or carries would have nobody with whom it goes (R80)
+    let carries = |e: &Effect| matches!(e, Effect::Send(dispatch) if !dispatch.draft.parts.is_empty());
+    let blobs = if entry.is_some() || decision.effects.iter().any(carries) { blobs } else { &[] };
     let opened = decision.effects.iter().any(|e| matches!(e, Effect::Open(_)));
     let row = vec![
         Value::Text(event.id.to_owned()),

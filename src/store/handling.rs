@@ -102,6 +102,18 @@ async fn merge(connection: &mut AnyConnection, case: CaseKey, target: CaseKey, a
         .bind(case.to_i64())
         .execute(&mut *connection)
         .await?;
+    // what joins a closed case is kept from now on, and a hold holds both (R80)
+    sqlx::query(
+        "UPDATE cases SET has_raw = 1, closed_at = CASE WHEN status = 'closed' THEN $1 ELSE closed_at END,
+             on_hold = CASE WHEN EXISTS (SELECT 1 FROM cases AS part WHERE part.case_key = $2 AND part.on_hold = 1)
+                            THEN 1 ELSE on_hold END
+         WHERE case_key = $3",
+    )
+    .bind(at_ms)
+    .bind(case.to_i64())
+    .bind(target.to_i64())
+    .execute(&mut *connection)
+    .await?;
     recount(connection, &[case, target], at_ms).await
 }
 
@@ -125,8 +137,9 @@ async fn unmerge(connection: &mut AnyConnection, case: CaseKey, status: Status, 
     }
     let sql = format!("DELETE FROM parties WHERE case_key = $1 AND ({came})");
     sqlx::query(sqlx::AssertSqlSafe(sql)).bind(target).bind(case.to_i64()).execute(&mut *connection).await?;
-    sqlx::query("UPDATE cases SET merged_into = NULL, status = $1, closed_at = NULL WHERE case_key = $2")
+    sqlx::query("UPDATE cases SET merged_into = NULL, status = $1, closed_at = $2, has_raw = 1 WHERE case_key = $3")
         .bind(status.word())
+        .bind((status == Status::Closed).then_some(at_ms))
         .bind(case.to_i64())
         .execute(&mut *connection)
         .await?;

@@ -11,6 +11,10 @@ use super::{Store, rows, search};
 /// States of mail that may still leave.
 const MAY_LEAVE: &str = "('held', 'queued', 'sending', 'uncertain')";
 
+/// A case of the statement round it, and all that were merged into it, one into the other.
+const FAMILY: &str = "WITH RECURSIVE family (member) AS (
+    SELECT cases.case_key UNION SELECT part.case_key FROM cases AS part JOIN family ON part.merged_into = family.member)";
+
 /// Cases that were merged into one, at most.
 const FAMILY_MAX: usize = 1_000;
 
@@ -18,8 +22,10 @@ const FAMILY_MAX: usize = 1_000;
 fn closed() -> String {
     format!(
         "FROM cases WHERE closed_at < $1 AND status = 'closed' AND merged_into IS NULL AND on_hold = 0
-         AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.case_key = cases.case_key AND outbox.state IN {MAY_LEAVE})
-         AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.case_key = cases.case_key AND calls.state = 'queued')"
+         AND NOT EXISTS ({FAMILY} SELECT 1 FROM family JOIN outbox ON outbox.case_key = family.member
+                         WHERE outbox.state IN {MAY_LEAVE})
+         AND NOT EXISTS ({FAMILY} SELECT 1 FROM family JOIN calls ON calls.case_key = family.member
+                         WHERE calls.state = 'queued')"
     )
 }
 
@@ -31,6 +37,7 @@ pub async fn expire(connection: &mut AnyConnection, kept: Kept, ids: &[i64], bef
     match kept {
         Kept::Notifications => forget_notifications(connection, ids, before_ms).await,
         Kept::Unfiled => forget_unfiled(connection, ids, before_ms).await,
+        Kept::Summaries => forget_summaries(connection, ids, before_ms).await,
         Kept::Quarantine => forget_quarantined(connection, ids, before_ms).await,
         Kept::Raw | Kept::Cases => {
             for id in ids {
@@ -83,7 +90,7 @@ async fn forget_notifications(connection: &mut AnyConnection, cases: &[i64], bef
     let bodies = format!(
         "DELETE FROM bodies WHERE used_at < $1 AND id IN (
              SELECT body FROM notifications WHERE case_key IN ({list})
-             AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.case_key = notifications.case_key)
+             AND NOT EXISTS (SELECT 1 FROM adopted WHERE adopted.body = notifications.body)
              AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.mailbox = notifications.mailbox
                              AND outbox.state IN {MAY_LEAVE} AND outbox.splices LIKE '%' || notifications.body || '%'))"
     );
@@ -108,15 +115,22 @@ async fn forget_notifications(connection: &mut AnyConnection, cases: &[i64], bef
     Ok(())
 }
 
-/// Mails that belong to no case are there as they came no longer; that they came stays. With them go summaries that left
-/// before: they are of no case either.
+/// Mails that belong to no case are there as they came no longer; that they came stays.
 async fn forget_unfiled(connection: &mut AnyConnection, ids: &[i64], before_ms: i64) -> sqlx::Result<()> {
     let list = placeholders(2, ids.len());
     let sql = format!("UPDATE mails SET raw = $2 WHERE at < $1 AND case_key IS NULL AND id IN ({list})");
     let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms).bind(Vec::<u8>::new());
     ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut *connection).await?;
-    let sql = format!("DELETE FROM outbox WHERE created_at < $1 AND case_key IS NULL AND state NOT IN {MAY_LEAVE}");
-    sqlx::query(AssertSqlSafe(sql)).bind(before_ms).execute(&mut *connection).await?;
+    Ok(())
+}
+
+async fn forget_summaries(connection: &mut AnyConnection, ids: &[i64], before_ms: i64) -> sqlx::Result<()> {
+    let list = placeholders(1, ids.len());
+    let sql = format!(
+        "DELETE FROM outbox WHERE created_at < $1 AND case_key IS NULL AND state NOT IN {MAY_LEAVE} AND id IN ({list})"
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms);
+    ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut *connection).await?;
     Ok(())
 }
 
@@ -141,7 +155,8 @@ async fn forget_raw(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Resu
     for case in family(connection, case).await? {
         for sql in [
             "UPDATE mails SET raw = $2 WHERE case_key = $1",
-            "UPDATE outbox SET bytes = $2, splices = '[]' WHERE case_key = $1 AND state IN ('sent', 'cancelled')",
+            "UPDATE outbox SET bytes = $2, splices = '[]'
+             WHERE case_key = $1 AND state IN ('sent', 'failed', 'cancelled')",
         ] {
             sqlx::query(sql).bind(case).bind(Vec::<u8>::new()).execute(&mut *connection).await?;
         }
@@ -175,6 +190,10 @@ async fn forget_one(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Resu
         "DELETE FROM parties WHERE case_key = $1",
         "DELETE FROM digest WHERE case_key = $1",
         "DELETE FROM agenda WHERE case_key = $1",
+        "DELETE FROM adopted WHERE case_key = $1",
+        // a customer's word acts once for each notification (R72): that it did stays as long as that
+        "UPDATE calls SET case_key = NULL, payload = '', last_reply = '' WHERE case_key = $1 AND state <> 'queued'
+         AND EXISTS (SELECT 1 FROM notifications WHERE notifications.case_key = calls.notification)",
         "DELETE FROM calls WHERE case_key = $1",
         "DELETE FROM cases WHERE case_key = $1",
     ] {
@@ -217,6 +236,7 @@ fn query_of(kept: Kept) -> String {
                              AND outbox.purpose = 'notification' AND outbox.state IN {MAY_LEAVE})
              AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.notification = notifications.case_key
                              AND calls.state = 'queued')
+             AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.case_key = notifications.case_key)
              ORDER BY at LIMIT $2"
         ),
         Kept::Raw => {
@@ -228,11 +248,37 @@ fn query_of(kept: Kept) -> String {
         Kept::Unfiled => "SELECT id, at FROM mails WHERE case_key IS NULL AND length(raw) > 0 AND at < $1
                           ORDER BY at LIMIT $2"
             .to_owned(),
+        Kept::Summaries => format!(
+            "SELECT id, created_at AS at FROM outbox WHERE case_key IS NULL AND created_at < $1
+             AND state NOT IN {MAY_LEAVE} ORDER BY created_at LIMIT $2"
+        ),
         Kept::Quarantine => "SELECT id, at FROM quarantine WHERE at < $1 ORDER BY at LIMIT $2".to_owned(),
     }
 }
 
 impl Store {
+    /// The numbers of the cases that were merged into this one, and how many mails of all of them wait to leave.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn parts_of(&self, case: CaseKey) -> sqlx::Result<(Vec<i64>, i64)> {
+        let mut connection = self.reader().acquire().await?;
+        let (mut parts, mut waiting) = (Vec::new(), 0i64);
+        for member in family(&mut connection, case).await? {
+            let sql = format!(
+                "SELECT reference, (SELECT count(*) FROM outbox WHERE outbox.case_key = cases.case_key
+                                    AND outbox.state IN {MAY_LEAVE}) AS waiting
+                 FROM cases WHERE case_key = $1"
+            );
+            let row = sqlx::query(AssertSqlSafe(sql)).bind(member).fetch_one(&mut *connection).await?;
+            waiting = waiting.saturating_add(rows::number(&row, "waiting")?);
+            if member != case.to_i64() {
+                parts.push(rows::number(&row, "reference")?);
+            }
+        }
+        Ok((parts, waiting))
+    }
+
     /// What may have been kept for long enough: a batch of the oldest.
     ///
     /// # Errors

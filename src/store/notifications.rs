@@ -159,6 +159,13 @@ pub async fn adopt(connection: &mut AnyConnection, case: CaseKey, entry: i64) ->
         .bind(Purpose::Notification.word())
         .execute(&mut *connection)
         .await?;
+    sqlx::query(
+        "INSERT INTO adopted (body, case_key) SELECT body, case_key FROM notifications WHERE case_key = $1
+         ON CONFLICT (body, case_key) DO NOTHING",
+    )
+    .bind(case.to_i64())
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 

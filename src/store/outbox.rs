@@ -272,6 +272,9 @@ pub async fn content(connection: &mut AnyConnection, id: i64) -> sqlx::Result<Ve
     let row =
         sqlx::query("SELECT bytes, splices FROM outbox WHERE id = $1").bind(id).fetch_one(&mut *connection).await?;
     let bytes = rows::bytes(&row, "bytes")?;
+    if bytes.is_empty() {
+        return Err(rows::bad("bytes", "the mail is kept no longer (R80)"));
+    }
     let splices: Vec<(u64, String)> =
         serde_json::from_str(&rows::text(&row, "splices")?).map_err(|e| rows::bad("splices", e))?;
     if splices.is_empty() {
@@ -378,7 +381,7 @@ impl Store {
         self.outbox_change(
             ids,
             "UPDATE outbox SET state = 'queued', next_attempt_at = $1, ended_at = NULL
-             WHERE state IN ('held', 'queued', 'uncertain', 'failed', 'cancelled') AND id IN",
+             WHERE state IN ('held', 'queued', 'uncertain', 'failed', 'cancelled') AND length(bytes) > 0 AND id IN",
             now_ms,
         )
         .await

@@ -7,6 +7,7 @@ use yesreply::store::{Store, quarantine};
 
 use crate::desk::{Desk, one_to, to};
 use crate::letter::{Draft, Letter};
+use crate::notifications::ORDER;
 
 const JANE: &str = "Jane Doe <jane@customer.example>";
 const ANNA: &str = "Anna <anna@agents.example>";
@@ -232,4 +233,127 @@ async fn r80_an_attachment_goes_with_the_last_case_that_has_it() {
     assert_eq!(octets(&store, blobs).await, 1, "the other case has it");
     assert_eq!(keeps(&desk, 1002, Verdict::Erase).await, "handled");
     assert_eq!((octets(&store, blobs).await, octets(&store, "SELECT count(*) FROM attached").await), (0, 0));
+}
+
+fn says(words: &str, number: i64) -> What {
+    What::Ordered(Box::new(Order::new(number, None, words)))
+}
+
+#[tokio::test]
+async fn r80_a_hold_holds_what_it_is_merged_into_and_what_is_split_off() {
+    let mut desk = Desk::new().await;
+    for (who, subject) in [(JANE, "Parcel"), ("Bob <bob@customer.example>", "Lamp")] {
+        desk.gets(who, &Draft::new("support@shop.example", subject, "Where is it?")).await;
+    }
+    desk.sends().await;
+    assert_eq!(keeps(&desk, 1001, Verdict::Hold).await, "handled");
+    assert_eq!(desk.ordered(says("#merge 1002", 1001)).await, "handled");
+    assert_eq!(desk.ordered(says("#close", 1002)).await, "handled");
+    desk.sends().await;
+    gone(&desk, 9_999).await;
+    assert_eq!(desk.cases().await.len(), 2);
+    assert_eq!(keeps(&desk, 1002, Verdict::Erase).await, "ignored");
+}
+
+#[tokio::test]
+async fn r34_r80_spam_on_hold_stays_until_the_hold_ends() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Prize", "You won.")).await;
+    desk.sends().await;
+    assert_eq!(desk.ordered(says("#spam", 1001)).await, "handled");
+    assert_eq!(keeps(&desk, 1001, Verdict::Hold).await, "handled");
+    desk.hours_later(25).await;
+    desk.hours_later(24 * 40).await;
+    assert_eq!(desk.cases().await.len(), 1);
+    assert_eq!(keeps(&desk, 1001, Verdict::LetGo).await, "handled");
+    desk.hours_later(24 * 42).await;
+    assert!(desk.cases().await.is_empty());
+}
+
+#[tokio::test]
+async fn r80_what_joins_a_case_that_was_closed_long_ago_is_kept_from_then_on() {
+    let mut desk = Desk::new().await;
+    closed(&mut desk).await;
+    desk.closed_days_ago(364 * 24 * 3_600_000).await;
+    desk.gets("Bob <bob@customer.example>", &Draft::new("support@shop.example", "Lamp", "It is broken.")).await;
+    desk.sends().await;
+    assert_eq!(desk.ordered(says("#close", 1002)).await, "handled");
+    assert_eq!(desk.ordered(says("#merge 1001", 1002)).await, "handled");
+    desk.sends().await;
+    gone(&desk, 300).await;
+    assert!(octets(desk.flow.store(), MAILS).await > 0);
+    gone(&desk, 366).await;
+    assert_eq!(octets(desk.flow.store(), MAILS).await, 0);
+}
+
+#[tokio::test]
+async fn r80_what_waits_in_a_merged_part_keeps_the_whole() {
+    let mut desk = Desk::new().await;
+    for (who, subject) in [(JANE, "Parcel"), ("Bob <bob@customer.example>", "Lamp")] {
+        desk.gets(who, &Draft::new("support@shop.example", subject, "Where is it?")).await;
+    }
+    // nothing of the first has left
+    assert_eq!(desk.ordered(says("#merge 1002", 1001)).await, "handled");
+    assert_eq!(desk.ordered(says("#close", 1002)).await, "handled");
+    let store = desk.flow.store().clone();
+    let mut transaction = store.begin().await.expect("begin");
+    let second =
+        "UPDATE outbox SET state = 'sent' WHERE case_key = (SELECT case_key FROM cases WHERE reference = 1002)";
+    sqlx::query(second).execute(&mut *transaction).await.expect("sent");
+    transaction.commit().await.expect("commit");
+    gone(&desk, 9_999).await;
+    assert_eq!(desk.cases().await.len(), 2);
+    desk.sends().await;
+    gone(&desk, 9_999).await;
+    assert!(desk.cases().await.is_empty());
+}
+
+#[tokio::test]
+async fn r80_a_mail_that_is_kept_no_longer_is_not_sent_empty() {
+    let mut desk = Desk::new().await;
+    closed(&mut desk).await;
+    let store = desk.flow.store().clone();
+    let rows = store.outbox(true, 100).await.expect("the outbox");
+    let ids: Vec<i64> = rows.iter().map(|r| r.id).collect();
+    let mut transaction = store.begin().await.expect("begin");
+    sqlx::query("UPDATE outbox SET state = 'failed'").execute(&mut *transaction).await.expect("failed");
+    transaction.commit().await.expect("commit");
+    gone(&desk, 366).await;
+    assert!(store.outbox_retry(&ids, 0).await.expect("retry").is_empty());
+    assert!(desk.sends().await.is_empty());
+}
+
+#[tokio::test]
+async fn r80_attachments_of_mails_of_no_case_are_not_kept() {
+    let mut desk = Desk::new().await;
+    let body = "--b\n\nUser unknown.\n--b\nContent-Type: application/pdf\nContent-Disposition: attachment; \
+                filename=lamp.pdf\n\nthe lamp\n--b--\n";
+    let report = Draft::new("support@shop.example", "Undelivered Mail Returned to Sender", body)
+        .field("Content-Type", "multipart/mixed; boundary=b")
+        .field("X-Failed-Recipients", "joe@elsewhere.example");
+    desk.gets("MAILER-DAEMON@elsewhere.example", &report).await;
+    assert_eq!(octets(desk.flow.store(), "SELECT count(*) FROM blobs").await, 0);
+}
+
+const SHOP: &str = "[application.shop]\nmailbox = \"support\"\ntrust = \"loopback\"\n";
+
+#[tokio::test]
+async fn r72_r80_a_notification_goes_with_the_case_that_it_became() {
+    let mut desk = Desk::with(SHOP).await;
+    let sent = desk.hands(&["jane@customer.example", "max@customer.example"], ORDER).await;
+    let letter = one_to(&sent, "jane@customer.example").clone();
+    desk.gets(JANE, &letter.reply("Where is it?")).await;
+    let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
+    gone(&desk, 200).await;
+    let store = desk.flow.store().clone();
+    let (bodies, notifications) = ("SELECT count(*) FROM bodies", "SELECT count(*) FROM notifications");
+    assert_eq!((octets(&store, bodies).await, octets(&store, notifications).await), (1, 1), "it is Jane's case now");
+    desk.gets(ANNA, &relay.reply("#close\nHere.")).await;
+    desk.sends().await;
+    gone(&desk, 9_999).await;
+    gone(&desk, 9_999).await;
+    assert!(desk.cases().await.is_empty());
+    assert_eq!((octets(&store, bodies).await, octets(&store, notifications).await), (0, 0));
+    assert_eq!(octets(&store, "SELECT count(*) FROM adopted").await, 0);
+    adds_up(&desk).await;
 }
