@@ -1,5 +1,7 @@
 //! R64 and R72: what replies and bounces do for applications.
 
+use yesreply::desk::What;
+use yesreply::desk::keeping::Verdict;
 use yesreply::flow::calls::CallEnd;
 use yesreply::flow::submitted::Taken;
 use yesreply::store::calls::{Due, Listed};
@@ -94,6 +96,34 @@ async fn r72_signed_and_calendar_mail_stays_as_it_is_and_a_broken_offer_is_refus
     let taken = desk.flow.handed_in(handed(&["jane@customer.example"], &bad)).await.expect("an answer");
     assert!(matches!(&taken[..], [Taken::Refused(r)] if r.starts_with("5.6.0 X-Yesreply-Actions")), "{taken:?}");
     assert!(desk.sends().await.is_empty());
+}
+
+#[tokio::test]
+async fn r72_r80_a_word_acts_once_even_when_its_case_is_erased() {
+    let mut desk = Desk::with(TOLD).await;
+    let letter = desk.offers().await;
+    desk.gets(JANE, &letter.reply("Cancel")).await;
+    desk.takes_call("Order 4711 is cancelled.").await;
+    desk.sends().await;
+    let erase = What::Keeping { reference: 1001, verdict: Verdict::Erase };
+    assert_eq!(desk.ordered(erase).await, "handled");
+    let kept = desk.listed().await;
+    assert!(kept.iter().all(|call| call.case.is_none()), "{kept:#?}");
+    assert!(
+        desk.flow.store().calls_retry(&[kept[0].row], 0).await.expect("retry").is_empty(),
+        "there is nothing to say"
+    );
+    desk.gets(JANE, &letter.reply("Cancel")).await;
+    assert!(desk.calls().await.is_empty(), "once for each notification");
+}
+
+#[tokio::test]
+async fn r72_emphasis_does_not_hide_a_word() {
+    let mut desk = Desk::with(TOLD).await;
+    let letter = desk.offers().await;
+    let html = letter.reply("<p>Cancel the <b>whole</b> order</p>").field("Content-Type", "text/html");
+    desk.gets(JANE, &html).await;
+    assert_eq!(desk.call().await.1["type"], "action");
 }
 
 #[tokio::test]
