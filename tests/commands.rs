@@ -262,6 +262,16 @@ fn the_environment_overrides_the_file() {
         .expect("run");
     assert_eq!(code(&done), 78);
     assert!(stdout(&done).contains("intake.poll"), "{}", stdout(&done));
+    // a list is written with commas
+    let listed = Command::new(env!("CARGO_BIN_EXE_yesreply"))
+        .arg("--config")
+        .arg(folder.path().join("yesreply.toml"))
+        .args(["check", "--json"])
+        .env("YESREPLY__SECURITY__TRUSTED_AUTHSERV_ID", "mx.shop.example, mx2.shop.example")
+        .output()
+        .expect("run");
+    assert!(!stdout(&listed).contains("trusted authserv-id"), "{}{}", stdout(&listed), stderr(&listed));
+    assert_ne!(code(&listed), 78, "{}", stderr(&listed));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::desk::policy::{Assignment, Collision};
 
-use super::values::{AfterValue, AudienceValue, Limit, Secret, Size, Span, Start};
+use super::values::{AfterValue, AudienceValue, Limit, Secret, Size, Span, Start, words};
 
 /// `[database]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -158,13 +158,13 @@ pub struct Agent {
     /// Or several.
     pub addresses: Option<Vec<String>>,
     /// Mailboxes; all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     pub mailboxes: Vec<String>,
     /// R93.
     #[serde(default)]
     pub lead: bool,
     /// Languages, for later.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     pub languages: Vec<String>,
 }
 
@@ -179,12 +179,15 @@ pub struct Intake {
     /// Beside IDLE, and where it is missing.
     pub poll: Span,
     /// R20.
+    #[serde(deserialize_with = "words")]
     pub forms: Vec<String>,
     /// R44.
+    #[serde(deserialize_with = "words")]
     pub strip_subject: Vec<String>,
     /// R44.
     pub banner: Vec<String>,
     /// R53.
+    #[serde(deserialize_with = "words")]
     pub lists: Vec<String>,
     /// Longest wait between attempts to connect.
     pub retry_max: Span,
@@ -247,8 +250,10 @@ pub struct Limits {
 #[serde(default)]
 pub struct Security {
     /// R31.
+    #[serde(deserialize_with = "words")]
     pub trusted_authserv_id: Vec<String>,
     /// R32.
+    #[serde(deserialize_with = "words")]
     pub trusted_arc_sealer: Vec<String>,
     /// With no server trusted: look at signatures ourselves.
     pub verify: Option<VerifyValue>,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::file::{File, Tls};
 use super::findings::Findings;
 use super::place::Place;
-use super::values::{Secret, Span, from_word};
+use super::values::{Secret, Span, from_word, words};
 use crate::desk::policy;
 use crate::mail::Address;
 
@@ -65,10 +65,10 @@ pub struct Application {
     /// Password.
     pub password: Option<Secret>,
     /// Users of this machine, on unix sockets and in the maildrop.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     pub users: Vec<String>,
     /// Addresses, or `@domain`, that it writes as.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     pub from: Vec<String>,
     /// May its mail be answered?
     pub replyable: Option<ReplyableValue>,
@@ -76,7 +76,7 @@ pub struct Application {
     #[serde(default)]
     pub keep_reply_to: bool,
     /// Further addresses in From that are rewritten.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     pub rewrite_from: Vec<String>,
     /// Who hears of mail that comes back.
     pub bounces: Option<BouncesValue>,

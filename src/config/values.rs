@@ -47,6 +47,23 @@ impl Span {
     }
 }
 
+/// A list of words; or one string with commas, as an environment variable holds it.
+///
+/// # Errors
+/// The deserializer's, for anything else.
+pub fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged, expecting = "expected a list of words, like [\"one\", \"two\"]")]
+    enum Words {
+        Many(Vec<String>),
+        One(String),
+    }
+    Ok(match Words::deserialize(deserializer)? {
+        Words::Many(words) => words,
+        Words::One(text) => text.split(',').map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect(),
+    })
+}
+
 /// Octets: `25MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub u64);

@@ -4,6 +4,8 @@
 //! Follows   R11, R12, R20, R32, R33, R50–R54, R90, R91.
 //! Never     sends one person's words to another: customers get the desk's letters, agents get relays.
 
+use std::collections::BTreeMap;
+
 use minijinja::context;
 
 use crate::mail::NameAddr;
@@ -82,6 +84,12 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     sheet.done(Outcome::Handled, route.rule, &route.because, Some(case.key))
 }
 
+/// The new case with what was said in the one that it continues: for the history of its first relay (R12).
+fn as_begun(case: &Case, continued: &CaseView) -> CaseView {
+    let entries = continued.entries.clone();
+    CaseView { case: case.clone(), parties: Vec::new(), entries, agent_mail: BTreeMap::new(), notices: 0 }
+}
+
 /// The merged case to whose address the mail came (R15).
 fn came_to(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Option<CaseKey> {
     let named = arriving.view.cases.get(&route.token?.case)?;
@@ -149,8 +157,9 @@ fn opens(arriving: &Arriving<'_>, route: &Route) -> Decision {
         return beyond_the_limit(sheet, &case);
     }
     if !arriving.arrival.old && !chosen.is_alone() {
-        let before = answered.map(|n| notified::as_known(&case, n));
+        let before = answered.map(|n| notified::as_known(&case, n)).or_else(|| continued.map(|k| as_begun(&case, k)));
         let mut warnings = warnings(arriving, route, before.as_ref(), &author);
+        warnings.extend(continued.map(|k| format!("it goes on from case #{}, which is closed.", k.case.reference)));
         warnings.extend(actions::remark(&chosen));
         relay_to_audience(&mut sheet, arriving.view, &case, before.as_ref(), &entry, EntryLink::Appended, &warnings);
     }

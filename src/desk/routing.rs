@@ -178,11 +178,7 @@ fn by_known_id(arriving: &Arriving<'_>) -> Option<Route> {
 
 fn by_subject_tag(arriving: &Arriving<'_>) -> Option<Route> {
     case_tags(&arriving.arrival.mail.subject).into_iter().find_map(|reference| {
-        let (key, case) = arriving
-            .view
-            .cases
-            .iter()
-            .find(|(_, c)| c.case.reference == reference && c.case.mailbox == arriving.arrival.mailbox)?;
+        let (key, case) = arriving.view.cases.iter().find(|(_, c)| c.case.reference == reference)?;
         if !standing::enters_without_token(arriving, case) {
             return None;
         }

@@ -118,11 +118,24 @@ async fn r12_a_closed_case_reopens_for_a_while_and_then_has_a_successor() {
     let cases = desk.cases().await;
     assert_eq!(cases.len(), 2);
     assert_eq!(cases[1].listed.case.owner.as_deref(), Some("anna"), "the same owner");
-    desk.sends().await;
+    let relay = one_to(&desk.sends().await, "anna@agents.example").text();
+    assert!(relay.contains("goes on from case #1001") && relay.contains("Not quite."), "nobody asks again:\n{relay}");
     desk.gets(JANE, &answer.reply("And once more.")).await;
     let cases = desk.cases().await;
     assert_eq!(cases.len(), 2, "the token follows the link to the newest successor");
     assert_eq!(cases[1].entries.iter().filter(|(_, e)| e.text.contains("once more")).count(), 1);
+}
+
+#[tokio::test]
+async fn r10_a_number_in_the_subject_counts_for_a_party_at_any_of_our_addresses() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    for (who, cases) in [(JANE, 1), ("Max <max@other.example>", 2)] {
+        let tagged =
+            Draft::new("sales@shop.example", "About [#1001]", "One more word.").bytes(who, &crate::letter::unique());
+        desk.arrives("sales", tagged.as_bytes()).await;
+        assert_eq!(desk.cases().await.len(), cases, "{who}");
+    }
 }
 
 #[tokio::test]
