@@ -53,11 +53,11 @@ pub enum Command {
     /// All of one case
     Show {
         /// Its number
-        #[arg(value_name = "REF")]
-        reference: String,
-        /// Write the mail of this message (1 is the first) as it came
-        #[arg(long, value_name = "N")]
-        original: Option<usize>,
+        #[arg(value_name = "REF", required_unless_present = "original")]
+        reference: Option<String>,
+        /// Write the mail of this message (1 is the first; without N the last that came) as it came
+        #[arg(long, value_name = "N", num_args = 0..=1)]
+        original: Option<Option<usize>>,
     },
     /// Say in a case what an agent may say by mail
     #[command(flatten)]
@@ -156,9 +156,15 @@ pub async fn run(store: Store, config: Config, command: Command, json: bool) -> 
             list(&cases)
         }
         Command::Show { reference, original } => {
+            // `--original 1001` is the case's number, if no other follows
+            let (reference, original) = match (reference, original) {
+                (Some(reference), original) => (reference, original),
+                (None, Some(Some(number))) => (number.to_string(), Some(None)),
+                (None, _) => return Err(Failure::new(code::USAGE, "which case? yesreply case list shows them")),
+            };
             let whole = found(&store, &reference).await?;
             match original {
-                Some(number) => raw(&store, &whole, number).await,
+                Some(number) => raw(&store, &whole, number.or_else(|| last_that_came(&whole))).await,
                 None if json => output::json(&shown(&whole)),
                 None => show(&whole),
             }
@@ -166,7 +172,14 @@ pub async fn run(store: Store, config: Config, command: Command, json: bool) -> 
     }
 }
 
-async fn raw(store: &Store, whole: &Whole, number: usize) -> Result<(), Failure> {
+/// The number of the last message that came as a mail.
+fn last_that_came(whole: &Whole) -> Option<usize> {
+    let last = whole.entries.iter().rposition(|(_, entry)| entry.direction == Direction::Inbound);
+    last.map(|at| at.saturating_add(1))
+}
+
+async fn raw(store: &Store, whole: &Whole, number: Option<usize>) -> Result<(), Failure> {
+    let number = number.unwrap_or_default();
     let entry = number.checked_sub(1).and_then(|n| whole.entries.get(n));
     let Some((id, _)) = entry else {
         return Err(Failure::new(code::DATA, format!("this case has {} messages", whole.entries.len())));
