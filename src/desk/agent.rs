@@ -9,7 +9,7 @@ use crate::mail::{Address, NameAddr, Nature, ReturnPath};
 
 use super::answer::{self, Answer, Manner, Words};
 use super::arriving::Arriving;
-use super::case::{Direction, Entry, Party, party_of};
+use super::case::{Direction, Party, party_of};
 use super::command::{self, Command, Leading};
 use super::confirm::orders;
 use super::held::{self, Hold, held};
@@ -17,13 +17,14 @@ use super::loops::repeats_itself;
 use super::note::{note, note_of_colleague};
 use super::orders::{colleagues, objection, parties_after};
 use super::outgoing::{Sheet, agents_of};
+use super::parent::{Parent, parent, unclear};
 use super::policy::Agent;
 use super::recipients::Recipients;
 use super::relay::{Shown, relay};
 use super::routing::{Route, agent_by_address, agent_of};
 use super::standing::{self, Standing};
-use super::token::{Class, Found, PartyId, Token};
-use super::{CaseView, Decision, Effect, EntryLink, Outcome, Purpose, Side, View};
+use super::token::{PartyId, Token};
+use super::{CaseView, Decision, Effect, EntryLink, Outcome, Purpose, Side};
 use super::{absence, customer, door, recipients, settle, unseen};
 
 /// An agent's mail under decision.
@@ -37,19 +38,6 @@ pub struct Writing<'a> {
     pub agent: &'a Agent,
     /// The mail of ours that it answers.
     pub parent: Parent<'a>,
-}
-
-/// What an agent's mail answers.
-#[derive(Debug, Clone, Copy)]
-pub enum Parent<'a> {
-    /// A mail that we sent to this agent in this case, and the entry that it carried.
-    Ours(Option<&'a (i64, Entry)>),
-    /// A mail of ours whose entry lies too far back to be looked at.
-    TooOld,
-    /// Another person's mail.
-    Others,
-    /// Nothing.
-    Nothing,
 }
 
 /// Somebody wrote to an agent's address, or answers a mail of an agent.
@@ -179,7 +167,7 @@ pub fn of_agent(writing: &Writing<'_>, route: &Route) -> Decision {
 }
 
 /// How held words are sent after all.
-const SEND: &str = "Reply to this mail with #send on the first line to send them as they are.";
+pub const SEND: &str = "Reply to this mail with #send on the first line to send them as they are.";
 
 /// Commands alone, or nothing at all.
 fn no_words(writing: &Writing<'_>, commands: &[Command]) -> Decision {
@@ -212,6 +200,9 @@ fn answers(writing: &Writing<'_>, words: Words, commands: &[Command]) -> Decisio
         return answer::send_all(writing, sheet, &answers, commands);
     }
     if let Some(hold) = unseen::hold(writing, &words) {
+        return held(writing, hold.obeying(commands));
+    }
+    if let Some(hold) = unclear(writing, &words).filter(|_| !commands.contains(&Command::All)) {
         return held(writing, hold.obeying(commands));
     }
     let target = held::answered(writing);
@@ -276,48 +267,6 @@ fn replies_to(writing: &Writing<'_>) -> bool {
     let case = &writing.known.case;
     case_tags(subject).contains(&case.reference) && !matches!(writing.parent, Parent::Nothing)
         || base_subject(subject) == base_subject(&case.subject)
-}
-
-/// A mail that we sent to this agent in this case, another person's, or none (R40).
-fn parent<'a>(arriving: &Arriving<'a>, known: &'a CaseView, agent: &Agent) -> Parent<'a> {
-    let mail = &arriving.arrival.mail;
-    let Some(id) = mail.in_reply_to.first().or(mail.references.last()) else {
-        return Parent::Nothing;
-    };
-    let view: &View = arriving.view;
-    let token = match arriving.policy.keys.read_message_id(id) {
-        Some(Found::Good(token)) => arriving.current(token),
-        _ => None,
-    };
-    let own = PartyId::of_agent(&agent.name);
-    let by_mac = token.is_some_and(|t| t.class == Class::Agent && t.party == own && same_case(view, t, known));
-    let hit = view.known_ids.iter().find(|k| k.id == *id && k.side == Side::Agent(agent.name.clone()));
-    if !by_mac && hit.is_none() {
-        return Parent::Others;
-    }
-    match hit.and_then(|k| k.entry) {
-        None => Parent::Ours(None),
-        Some(entry) => known
-            .entries
-            .iter()
-            .find(|(stored, _)| *stored == entry)
-            .map_or(Parent::TooOld, |entry| Parent::Ours(Some(entry))),
-    }
-}
-
-/// The token's case is this one, or was merged into it.
-fn same_case(view: &View, token: Token, known: &CaseView) -> bool {
-    let mut key = token.case;
-    for _ in 0..super::ROUNDS_MAX {
-        if key == known.case.key {
-            return true;
-        }
-        match view.cases.get(&key).and_then(|c| c.case.merged_into.or(c.case.successor)) {
-            Some(next) => key = next,
-            None => return false,
-        }
-    }
-    false
 }
 
 /// Out-of-office, receipts, reactions on an agent's address: a silent entry, never an answer (R47). A vacation reply

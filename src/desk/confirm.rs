@@ -4,12 +4,13 @@ use minijinja::context;
 
 use crate::mail::render::Part;
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::case::{Direction, Entry};
 use super::command::{self, Command};
 use super::letters::{Letter, Written};
 use super::orders::{Done, nothing_was_sent, obey};
 use super::outgoing::{Sheet, ToAgent, earlier, mailbox_of};
+use super::parent::Parent;
 use super::policy::{Agent, Mailbox};
 use super::relay::{percent_encoded, relay_address, when};
 use super::thread::relay_subject;

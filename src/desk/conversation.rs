@@ -13,7 +13,7 @@ use crate::mail::references::{base_subject, without_reply_prefixes};
 use crate::mail::verdict::Verdict;
 use crate::mail::{Address, NameAddr};
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::answer::{self, Answer, Manner, Words};
 use super::arriving::Arriving;
 use super::case::{Case, Party, Status};
@@ -23,6 +23,7 @@ use super::letters::Letter;
 use super::loops::NOTICES_PER_ADDRESS_MAX;
 use super::orders::{no_correspondent, obey, objection};
 use super::outgoing::{Outside, Sheet, agents_of};
+use super::parent::Parent;
 use super::policy::{Agent, Mailbox};
 use super::recipients::Recipients;
 use super::routing::{Route, agent_by_address};

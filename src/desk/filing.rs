@@ -5,13 +5,14 @@
 
 use crate::mail::Incoming;
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Status};
 use super::command::Command;
 use super::operator::{Order, nobody};
 use super::orders::{obey, objection};
 use super::outgoing::{Sheet, agents_of};
+use super::parent::Parent;
 use super::policy::{Agent, Policy};
 use super::token::{CaseKey, TokenKeys, same};
 use super::{Decision, Event, Outcome, View};

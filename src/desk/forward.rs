@@ -13,7 +13,7 @@ use crate::mail::references::ancestors;
 use crate::mail::render::Part;
 use crate::mail::reply::Reading;
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::arriving::Arriving;
 use super::case::{Case, Party, Status, party_of};
 use super::command::{self, Command, Leading};
@@ -23,6 +23,7 @@ use super::note::{note, note_entry};
 use super::opening::new_case;
 use super::orders::{obey, objection};
 use super::outgoing::{Sheet, shown};
+use super::parent::Parent;
 use super::policy::Agent;
 use super::relay::relay_to_audience;
 use super::routing::{Route, agent_by_address, is_our_own};

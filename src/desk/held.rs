@@ -8,7 +8,7 @@ use minijinja::context;
 use crate::mail::render::Draft;
 use crate::mail::{MessageId, Nature};
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::answer::{self, Answer, Manner, Words};
 use super::arriving::Arriving;
 use super::case::{Case, Direction, Entry, Held};
@@ -20,6 +20,7 @@ use super::letters::Letter;
 use super::loops::may_tell;
 use super::orders::{obey, parties_after};
 use super::outgoing::{Sheet, ToAgent, agents_of, earlier, mailbox_of};
+use super::parent::Parent;
 use super::recipients;
 use super::standing::Standing;
 use super::token::PartyId;

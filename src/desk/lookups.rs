@@ -10,6 +10,8 @@ use super::arriving::Arriving;
 use super::case::Mend;
 use super::command::{self, Command, Leading};
 use super::digest::Due;
+use super::outgoing::earlier;
+use super::parent::is_rewritten;
 use super::policy::{Assignment, Policy};
 use super::routing::agent_by_address;
 use super::token::Class;
@@ -122,6 +124,11 @@ fn arrived(arriving: &Arriving<'_>, keys: &mut Keys) {
     }
     keys.message_ids.extend(ancestors(&arrival.mail));
     keys.message_ids.extend(arrival.mail.message_id.clone().filter(|_| arrival.sent));
+    if let Some(agent) = arrival.mail.author().and_then(|a| agent_by_address(policy, &a.address))
+        && is_rewritten(view, &arrival.mail)
+    {
+        keys.message_ids.extend(view.cases.values().flat_map(|c| earlier(Some(c), &agent.name)).cloned());
+    }
     let mut passed = arrival.forward.as_deref();
     while let Some(inner) = passed {
         keys.message_ids.extend(inner.original.mail.message_id.clone());

@@ -42,6 +42,7 @@ pub mod outgoing;
 pub mod overload;
 pub mod owners;
 pub mod ownership;
+pub mod parent;
 pub mod policy;
 pub mod privacy;
 pub mod probe;

@@ -3,10 +3,11 @@
 use crate::mail::read::read;
 use crate::mail::reply::Reading;
 
-use super::agent::{Parent, Writing, of_agent};
+use super::agent::{Writing, of_agent};
 use super::arriving::Arriving;
 use super::case::{Case, Direction};
 use super::outgoing::Sheet;
+use super::parent::Parent;
 use super::policy::{Agent, Policy};
 use super::relay::relay_to_audience;
 use super::routing::Route;

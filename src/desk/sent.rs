@@ -8,13 +8,14 @@ use crate::mail::Nature;
 use crate::mail::references::ancestors;
 use crate::mail::text::fold;
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::arriving::Arriving;
 use super::case::{Direction, Entry, Party, Status, party_of};
 use super::confirm::confirm;
 use super::customer::inbound;
 use super::outgoing::{Sheet, agents_of, mailbox_of};
 use super::ownership::tell_taken;
+use super::parent::Parent;
 use super::policy::{Agent, Policy};
 use super::routing::{agent_by_address, is_our_own};
 use super::standing::Standing;

@@ -7,12 +7,13 @@
 
 use crate::mail::{Address, NameAddr};
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::case::{Case, Direction, Entry, Mend, Party, Status};
 use super::change::Change;
 use super::command::Command;
 use super::confirm::confirm;
 use super::outgoing::Sheet;
+use super::parent::Parent;
 use super::relay::{Shown, relay};
 use super::token::CaseKey;
 use super::{CaseView, Effect, EntryLink, Purpose};

@@ -3,11 +3,12 @@
 //! Decides   whether something was said that an agent had not seen when they answered.
 //! Never     holds an answer because of what the agent said themselves.
 
-use super::agent::{Parent, Writing};
+use super::agent::Writing;
 use super::answer::Words;
 use super::case::{Direction, Entry, Held};
 use super::held::Hold;
 use super::outgoing::mailbox_of;
+use super::parent::Parent;
 use super::policy::Collision;
 use super::relay::when;
 use super::standing::Standing;

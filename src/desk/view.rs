@@ -224,6 +224,9 @@ pub struct Work {
     pub updated_ms: i64,
 }
 
+/// Ids of mails to each agent that a decision sees.
+pub const AGENT_MAIL_EACH_MAX: usize = 20;
+
 /// A case with what a decision may need of it.
 #[derive(Debug, Clone)]
 pub struct CaseView {
@@ -233,7 +236,7 @@ pub struct CaseView {
     pub parties: Vec<Party>,
     /// Its last entries, oldest first, each with its id in the store.
     pub entries: Vec<(i64, Entry)>,
-    /// Ids of the mails each agent got in this case, oldest first; at most the last 20.
+    /// Ids of the mails each agent got in this case, oldest first; at most the last [`AGENT_MAIL_EACH_MAX`].
     pub agent_mail: BTreeMap<String, Vec<MessageId>>,
     /// Notices to agents about it within the last hour.
     pub notices: u32,

@@ -5,6 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::desk::policy::Policy;
 use crate::desk::token::CaseKey;
+use crate::desk::view::AGENT_MAIL_EACH_MAX;
 use crate::desk::{CaseView, Keys, KnownId, Purpose, Side, StoredCopy, View};
 use crate::mail::MessageId;
 
@@ -14,8 +15,6 @@ use super::{agenda, budgets, calls, handling, notifications, people, probes, row
 const ENTRIES_MAX: i64 = 60;
 /// Ids of mails to agents that a decision sees, over all agents of a case.
 const AGENT_MAIL_MAX: i64 = 200;
-/// Of these, for each agent.
-const AGENT_MAIL_EACH_MAX: usize = 20;
 /// Copies of a few mails that decisions see; each lies in a few mailboxes at most.
 const COPIES_MAX: usize = 2_000;
 /// Relays of one entry that a decision sees.

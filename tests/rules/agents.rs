@@ -43,6 +43,88 @@ async fn r40_an_answer_needs_the_agents_own_token_their_own_from_and_a_mail_of_o
     assert_eq!(case.listed.case.owner.as_deref(), Some("anna"), "the first to answer owns it");
 }
 
+/// A reply to a mail of ours that a relay on the way gave another Message-ID.
+fn reply_to_rewritten(ours: &Letter, unique: &str, words: &str) -> Draft {
+    let foreign = format!("<{unique}@relay.agents.example>");
+    let reply = ours.reply(words).without("In-Reply-To").without("References");
+    reply.field("In-Reply-To", &foreign).field("References", &format!("{} {foreign}", ours.field("References")))
+}
+
+#[tokio::test]
+async fn r40_an_answer_survives_a_relay_that_rewrites_message_ids() {
+    let mut desk = Desk::new().await;
+    let (annas, _) = opened(&mut desk).await;
+    desk.gets(ANNA, &reply_to_rewritten(&annas, "first", "It comes tomorrow.")).await;
+    assert_eq!(to_jane(&desk).await[0].text().trim(), "It comes tomorrow.");
+    desk.gets(JANE, &Draft::new("support@shop.example", "Re: Parcel [#1001]", "Which hour?")).await;
+    let sent = desk.sends().await;
+    let later = one_to(&sent, "anna@agents.example").clone();
+    desk.gets(ANNA, &reply_to_rewritten(&later, "second", "At nine.")).await;
+    let answers = to_jane(&desk).await;
+    assert_eq!(answers[0].text().trim(), "At nine.");
+    let entries = desk.case().await.entries;
+    let last_of_janes = entries.iter().rev().find(|(_, e)| e.direction.word() == "inbound").map(|(id, _)| *id);
+    assert_eq!(entries.last().and_then(|(_, e)| e.answers), last_of_janes, "the mail that the second relay carried");
+    // an In-Reply-To alone that nobody knows, where References name our mail
+    let odd = later.reply("Or at ten.").without("In-Reply-To").field("In-Reply-To", "<odd@relay.agents.example>");
+    desk.gets(ANNA, &odd).await;
+    assert_eq!(to_jane(&desk).await[0].text().trim(), "Or at ten.");
+}
+
+#[tokio::test]
+async fn r40_ids_that_we_never_saw_alone_are_no_answer() {
+    let mut desk = Desk::new().await;
+    let (annas, bobs) = opened(&mut desk).await;
+    let stable = annas.field("References");
+    let forged = stable.replace("<a", "<a7");
+    for (what, references) in [
+        ("a foreign id", "<one@elsewhere.example>".to_owned()),
+        ("two foreign ids behind ours", format!("{stable} <one@elsewhere.example> <two@elsewhere.example>")),
+        ("Bob's relay, with another id", format!("{} {} <one@elsewhere.example>", stable, bobs.message_id())),
+        ("a mail to Bob as well, behind ours", format!("{stable} {}", annas.message_id())),
+        ("a forged stable id", format!("{forged} <one@elsewhere.example>")),
+    ] {
+        let draft = annas.reply("Who reads this?").without("In-Reply-To").without("References");
+        let draft = if what.contains("Bob as well") { draft.field("Cc", "bob@agents.example") } else { draft };
+        let draft = draft.field("In-Reply-To", "<one@elsewhere.example>").field("References", &references);
+        desk.gets(ANNA, &draft).await;
+        assert!(to_jane(&desk).await.is_empty(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn r48_what_a_rewritten_relay_did_not_show_was_not_seen() {
+    let mut desk = Desk::new().await;
+    let (annas, bobs) = opened(&mut desk).await;
+    desk.gets(BOB, &bobs.reply("It was lost, sorry.")).await;
+    desk.sends().await;
+    desk.gets(ANNA, &reply_to_rewritten(&annas, "first", "It comes tomorrow.")).await;
+    let sent = desk.sends().await;
+    assert!(to(&sent, "jane@customer.example").is_empty(), "Anna had not seen Bob's answer");
+    assert!(one_to(&sent, "anna@agents.example").text().contains("It was lost, sorry."));
+}
+
+#[tokio::test]
+async fn r40_where_several_people_may_be_meant_a_rewritten_id_sends_nothing() {
+    let mut desk = Desk::new().await;
+    let (annas, _) = opened(&mut desk).await;
+    let janes = annas.reply("#close\nDone.");
+    desk.gets(ANNA, &janes).await;
+    let answer = to_jane(&desk).await.remove(0);
+    desk.gets("Max <max@other.example>", &answer.reply("I am her neighbour.")).await;
+    let sent = desk.sends().await;
+    let relay = one_to(&sent, "anna@agents.example").clone();
+    desk.gets(ANNA, &reply_to_rewritten(&relay, "max", "Who are you?")).await;
+    let sent = desk.sends().await;
+    assert!(sent.iter().all(|s| s.recipient == "anna@agents.example"), "nobody knows who Max is: {sent:?}");
+    desk.gets(ANNA, &reply_to_rewritten(&annas, "jane", "It was at your neighbour's.")).await;
+    let sent = desk.sends().await;
+    let back = one_to(&sent, "anna@agents.example").clone();
+    assert!(back.text().contains("would go to Jane Doe <jane@customer.example>"), "{}", back.text());
+    desk.gets(ANNA, &back.reply("#send")).await;
+    assert_eq!(to_jane(&desk).await[0].text().trim(), "It was at your neighbour's.");
+}
+
 #[tokio::test]
 async fn r40_a_verdict_where_one_is_required() {
     let mut desk = Desk::trusting().await;
