@@ -18,6 +18,7 @@ use super::case::{Case, Direction, Entry, Held, Party, Status};
 use super::change::Change;
 use super::letters::Letter;
 use super::loops::is_beyond_the_limit;
+use super::machine;
 use super::notified;
 use super::opening::new_case;
 use super::outgoing::{Outside, Sheet, agents_of, shown};
@@ -51,7 +52,7 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     if known.entries.iter().any(|(_, e)| notified::is_applications(e)) {
         notified::hide_secrets(&mut entry, None);
     }
-    entry.silent = arriving.arrival.mail.nature.is_silent();
+    entry.silent = machine::is_silent(arriving, known);
     sheet.append(case.key, entry.clone());
     point(&mut sheet, arriving, route, case);
     if let Some(doubt) = &author.doubt {
@@ -60,6 +61,12 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
     if entry.silent {
         let word = arriving.arrival.mail.nature.word();
         sheet.log(case.key, word, "yesreply", "R53", "kept as a silent entry");
+        let shown_in = case.status != Status::Spam && !arriving.arrival.old;
+        if let Some(line) = machine::news(arriving, known, &entry).filter(|_| shown_in) {
+            let mut warnings = warnings(arriving, route, Some(known), &author);
+            warnings.push(line.to_owned());
+            relay_to_audience(&mut sheet, arriving.view, case, Some(known), &entry, EntryLink::Appended, &warnings);
+        }
         return sheet.done(Outcome::Handled, "R53", &route.because, Some(case.key));
     }
     let is_new = known.parties.iter().any(|p| p.id == author.number && !p.has_passed);

@@ -31,6 +31,7 @@ pub mod keeping;
 pub mod letters;
 pub mod lookups;
 pub mod loops;
+pub mod machine;
 pub mod moment;
 pub mod names;
 pub mod note;

@@ -4,6 +4,7 @@
 //! Follows   RFC 3834 section 5, RFC 5546 section 3.2.3 (METHOD:REPLY), RFC 6522, RFC 5965, RFC 8098, RFC 9078, RFC 2369, MS-OXCMAIL 2.1.3.2.20.
 //! Never     takes a person's mail for a machine's because of words in its text.
 
+pub mod notice;
 mod words;
 
 use super::Address;

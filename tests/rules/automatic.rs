@@ -173,6 +173,54 @@ async fn r53_vacation_replies_stay_silent_entries_and_who_left_is_shown() {
     desk.gets(JANE, &vacation("I am on holiday.")).await;
     assert!(desk.sends().await.is_empty());
     assert!(desk.case().await.entries.iter().any(|(_, e)| e.silent && e.text.contains("on holiday")));
+    for (words, said) in [
+        ("I no longer work for Customer Ltd.", "works there no more"),
+        ("My new e-mail address is jane@new.example.", "has another address"),
+    ] {
+        desk.gets(JANE, &vacation(words)).await;
+        let sent = desk.sends().await;
+        assert!(to(&sent, "jane@customer.example").is_empty(), "{words}: no acknowledgement");
+        let relay = one_to(&sent, "anna@agents.example");
+        assert!(relay.text().contains(words) && relay.text().contains(said), "{}", relay.text());
+        desk.gets(JANE, &vacation(&format!("{words} Do not wait for me."))).await;
+        assert!(desk.sends().await.is_empty(), "{words}: once");
+    }
+    let case = desk.case().await;
+    assert_eq!(case.listed.case.status.word(), "new");
+    assert_eq!(case.entries.iter().filter(|(_, e)| e.silent).count(), 5);
+}
+
+#[tokio::test]
+async fn r53_a_challenge_is_shown_once_and_stays_a_silent_entry() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &question()).await;
+    let sent = desk.sends().await;
+    let acknowledgement = one_to(&sent, "jane@customer.example").clone();
+    let relay = one_to(&sent, "anna@agents.example").clone();
+    desk.gets(ANNA, &relay.reply("#close\nDone.")).await;
+    desk.sends().await;
+    let challenge = |number: u32| {
+        acknowledgement
+            .reply(&format!("Follow https://challenge.example/{number} to deliver your mail."))
+            .subject("Please confirm your message to Jane")
+    };
+    desk.gets(JANE, &challenge(1)).await;
+    let sent = desk.sends().await;
+    assert!(one_to(&sent, "anna@agents.example").text().contains("a machine wants a proof"), "{sent:?}");
+    assert_eq!(sent.len(), 1, "the owner alone: {sent:?}");
+    desk.gets(JANE, &challenge(2)).await;
+    assert!(desk.sends().await.is_empty(), "once");
+    let case = desk.case().await;
+    assert_eq!(case.listed.case.status.word(), "closed");
+    assert_eq!(case.entries.iter().filter(|(_, e)| e.silent).count(), 2);
+    // a person whose case is about such words is no machine
+    let asked = question().subject("Sender verification fails");
+    desk.gets("Max <max@other.example>", &asked).await;
+    for words in ["It still does.", "And still."] {
+        desk.gets("Max <max@other.example>", &asked.clone().subject("Re: Sender verification fails [#1002]")).await;
+        let sent = desk.sends().await;
+        assert!(!to(&sent, "anna@agents.example").is_empty(), "{words}");
+    }
 }
 
 #[tokio::test]
