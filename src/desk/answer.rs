@@ -16,13 +16,14 @@ use super::case::{Direction, Entry, Held, Status, party_of};
 use super::command::{self, Command};
 use super::confirm::{confirm, news, returned};
 use super::customer::outbound;
+use super::effect::Lesson;
 use super::guard::Guard;
 use super::held::{Hold, held};
 use super::letters::Letter;
 use super::orders::obey;
 use super::outgoing::{Sheet, ToCustomer, mailbox_of, shown};
 use super::ownership::{tell_taken, watch_copied};
-use super::policy::{Agent, Mailbox};
+use super::policy::Mailbox;
 use super::privacy::without_private_addresses;
 use super::recipients::Recipients;
 use super::standing::Standing;
@@ -189,7 +190,8 @@ pub fn send_all(writing: &Writing<'_>, mut sheet: Sheet<'_>, answers: &[Answer<'
     }
     let asides = answers.iter().all(|a| is_aside(writing, a));
     settle_case(&mut sheet, &Writing { known: &said, ..*writing }, mailbox, commands, asides);
-    if lost_address && !has_answered(writing.known, writing.agent) {
+    if lost_address && !writing.arriving.view.told.contains(&writing.agent.name) {
+        sheet.push(Effect::AgentTold(writing.agent.name.clone(), Lesson::PrivateAddress));
         let line = "Your private address stood in your text and was taken out; customers see the desk's.";
         confirm(&mut sheet, writing, writing.agent, line, "");
     }
@@ -352,10 +354,6 @@ fn answered<'a>(known: &'a CaseView, answer: &Answer<'a>) -> Option<&'a Entry> {
         e.direction == Direction::Inbound && !e.silent && wrote
     };
     target.filter(theirs).or_else(|| known.entries.iter().rev().map(|(_, e)| e).find(theirs))
-}
-
-fn has_answered(known: &CaseView, agent: &Agent) -> bool {
-    known.entries.iter().any(|(_, e)| e.direction == Direction::Outbound && e.author == agent.name)
 }
 
 /// Signatures, keys and containers of the agent's own mail: they hold the private address, and sign another mail than

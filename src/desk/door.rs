@@ -11,6 +11,7 @@ use crate::mail::verdict::Verdict;
 use super::absence::home;
 use super::arriving::Arriving;
 use super::command::{self, Leading};
+use super::effect::Lesson;
 use super::letters::Letter;
 use super::loops::NOTICES_PER_ADDRESS_MAX;
 use super::outgoing::{Outside, Sheet};
@@ -31,7 +32,7 @@ pub fn welcome(event: &Event, name: &str, policy: &Policy) -> Decision {
     let subject = format!("Welcome to {}", mailbox.display_name);
     let written = policy.letters.write(Letter::Welcome, &values);
     sheet.to_agent_outside(mailbox, agent, Outside { subject, written, door: true });
-    sheet.push(Effect::Welcomed(agent.name.clone()));
+    sheet.push(Effect::AgentTold(agent.name.clone(), Lesson::Welcome));
     sheet.done(Outcome::Handled, "R23", "an agent was welcomed", None)
 }
 

@@ -75,6 +75,15 @@ pub struct Absence {
     pub since_ms: i64,
 }
 
+/// What an agent is told of how the desk works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lesson {
+    /// The mail whose answer proves them (R23, R31).
+    Welcome,
+    /// Their private address is taken out of their signature (R46).
+    PrivateAddress,
+}
+
 /// One change of the store.
 #[derive(Debug, Clone)]
 pub enum Effect {
@@ -102,8 +111,8 @@ pub enum Effect {
     SetHeld(i64, Held),
     /// All tokens of the case are revoked.
     Renewed(CaseKey),
-    /// An agent was sent the mail whose answer proves them.
-    Welcomed(String),
+    /// An agent was told something.
+    AgentTold(String, Lesson),
     /// What was said of an agent's mail.
     AgentHeard {
         /// Short name.

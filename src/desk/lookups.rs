@@ -160,6 +160,7 @@ fn ordered(arriving: &Arriving<'_>, keys: &mut Keys) {
         return;
     }
     let agent = agent.map(|agent| agent.name.clone());
+    keys.agents.extend(agent.clone());
     keys.work = agent.clone().filter(|name| arriving.view.away.contains_key(name));
     let words = match &arriving.arrival.forward {
         Some(forward) => &forward.note,

@@ -153,6 +153,8 @@ pub struct View {
     pub author_has_passed: bool,
     /// Agents whose mail has passed, each with what was trusted then ([`super::policy::Security::anchor`]).
     pub agents: BTreeMap<String, String>,
+    /// Agents who were told that their private address is taken out (R46).
+    pub told: BTreeSet<String>,
     /// The number of the next case.
     pub next_reference: i64,
     /// Mails relayed to each agent within the window of `limits.relays_per_agent`, by short name.

@@ -72,7 +72,7 @@ pub async fn commit(
             | Effect::Settled(..)
             | Effect::SetHeld(..)
             | Effect::Renewed(_)
-            | Effect::Welcomed(_)
+            | Effect::AgentTold(..)
             | Effect::AgentHeard { .. } => {
                 commit.pending.flush(commit.connection).await?;
                 people::change(commit.connection, at_ms, effect).await?;

@@ -100,6 +100,9 @@ async fn agents(connection: &mut AnyConnection, keys: &Keys, view: &mut View) ->
         if let Some(by) = people::proven_by(connection, agent).await? {
             view.agents.insert(agent.clone(), by);
         }
+        if people::was_told(connection, agent).await? {
+            view.told.insert(agent.clone());
+        }
     }
     if keys.away {
         view.asked.away = true;

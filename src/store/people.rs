@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::desk::Effect;
 use crate::desk::case::Held;
+use crate::desk::effect::Lesson;
 use crate::desk::token::{CaseKey, PartyId};
 use crate::mail::NameAddr;
 
@@ -53,7 +54,8 @@ pub async fn change(connection: &mut AnyConnection, at_ms: i64, effect: &Effect)
         Effect::Settled(case, author) => settled(connection, *case, *author).await,
         Effect::SetHeld(entry, held) => set_held(connection, *entry, *held).await,
         Effect::Renewed(case) => renewed(connection, *case).await,
-        Effect::Welcomed(agent) => welcomed(connection, agent, at_ms).await,
+        Effect::AgentTold(agent, Lesson::Welcome) => welcomed(connection, agent, at_ms).await,
+        Effect::AgentTold(agent, Lesson::PrivateAddress) => told_of_address(connection, agent).await,
         Effect::AgentHeard { agent, opinion, proven_by } => {
             heard(connection, agent, at_ms, opinion, proven_by.as_deref()).await
         }
@@ -154,6 +156,30 @@ async fn welcomed(connection: &mut AnyConnection, agent: &str, at_ms: i64) -> sq
     .execute(&mut *connection)
     .await?;
     Ok(())
+}
+
+/// Beginning of the counter's name that says whether an agent was told of their private address.
+const TOLD: &str = "told_of_address/";
+
+/// An agent was told that their private address is taken out (R46).
+async fn told_of_address(connection: &mut AnyConnection, agent: &str) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO counters (name, value) VALUES ($1, 1) ON CONFLICT (name) DO NOTHING")
+        .bind(format!("{TOLD}{agent}"))
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Was this agent told so?
+///
+/// # Errors
+/// The database's.
+pub async fn was_told(connection: &mut AnyConnection, agent: &str) -> sqlx::Result<bool> {
+    let row = sqlx::query("SELECT 1 FROM counters WHERE name = $1")
+        .bind(format!("{TOLD}{agent}"))
+        .fetch_optional(&mut *connection)
+        .await?;
+    Ok(row.is_some())
 }
 
 /// What was said of an agent's mail; what has been proven stays so.

@@ -263,11 +263,23 @@ async fn r46_a_long_subject_and_a_long_name_hold_nothing() {
 async fn r46_a_signature_loses_the_private_address() {
     let mut desk = Desk::new().await;
     let (annas, _) = opened(&mut desk).await;
-    desk.gets(ANNA, &annas.reply("Tomorrow.\n\n-- \nAnna Agentson\nanna@agents.example")).await;
+    desk.gets(ANNA, &annas.reply("Tomorrow.\n\nRegards\nAnna Agentson | anna@agents.example")).await;
     let sent = desk.sends().await;
     let answer = one_to(&sent, "jane@customer.example");
+    assert!(answer.text().lines().any(|l| l == "Anna Agentson"), "{}", answer.text());
     assert!(!answer.everything().contains("anna@agents"), "{}", answer.text());
     assert!(answer.text().contains("Tomorrow."));
+    let told = |sent: &[crate::desk::Sent]| {
+        to(sent, "anna@agents.example").iter().filter(|l| l.text().contains("Your private address")).count()
+    };
+    assert_eq!(told(&sent), 1);
+    desk.gets("Max <max@other.example>", &Draft::new("support@shop.example", "Lamp", "Is it bright?")).await;
+    let sent = desk.sends().await;
+    let lamp = one_to(&sent, "anna@agents.example").clone();
+    desk.gets(ANNA, &lamp.reply("Yes.\n\nRegards\nAnna Agentson | anna@agents.example")).await;
+    let sent = desk.sends().await;
+    assert!(!one_to(&sent, "max@other.example").everything().contains("anna@agents"));
+    assert_eq!(told(&sent), 0, "once, not once a case");
 }
 
 #[tokio::test]
