@@ -40,6 +40,8 @@ pub struct ToCustomer<'a> {
     pub subject: String,
     /// The mail that this one answers.
     pub parent: Option<&'a Entry>,
+    /// It stands in the parent's topic: Thread-Topic and Thread-Index are theirs, where they sent them.
+    pub in_topic: bool,
     /// The words.
     pub written: Written,
     /// Attachments.
@@ -146,7 +148,8 @@ impl<'a> Sheet<'a> {
         if mail.purpose == Purpose::Acknowledgement {
             headers.push(("Auto-Submitted", "auto-replied".to_owned()));
             headers.push(("X-Auto-Response-Suppress", "All".to_owned()));
-        } else if let Some(parent) = mail.parent {
+        }
+        if let Some(parent) = mail.parent.filter(|_| mail.in_topic) {
             if let Some(topic) = &parent.thread_topic {
                 headers.push(("Thread-Topic", topic.clone()));
             }
