@@ -82,12 +82,13 @@ impl Letter {
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 32] = [
+const BUILTIN: [(&str, &str); 33] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
     ("acknowledge_constant.txt", include_str!("../../config/letters/acknowledge_constant.txt")),
     ("acknowledge_constant.html", include_str!("../../config/letters/acknowledge_constant.html")),
+    ("first_mail.subject", include_str!("../../config/letters/first_mail.subject")),
     ("answer.txt", include_str!("../../config/letters/answer.txt")),
     ("answer.html", include_str!("../../config/letters/answer.html")),
     ("relay.txt", include_str!("../../config/letters/relay.txt")),
@@ -216,6 +217,12 @@ impl Letters {
         self.one_in(language, "acknowledge_constant", "subject", &context! { reference }).trim().to_owned()
     }
 
+    /// Subject of an agent's first mail that names none (R45).
+    #[must_use]
+    pub fn first_subject(&self, language: &str, desk: &str) -> String {
+        self.one_in(language, "first_mail", "subject", &context! { desk }).trim().to_owned()
+    }
+
     /// The operator's letter in this language, else the operator's; the built-in one in this language, else in English.
     fn one_in(&self, language: &str, name: &str, kind: &str, values: &Value) -> String {
         let names = [format!("{name}.{language}.{kind}"), format!("{name}.{kind}")];
@@ -318,6 +325,9 @@ mod tests {
             }
             assert!(letters.constant_subject(language, 1001).contains("[#1001]"), "{language}");
             assert!(!letters.just_reply(language).is_empty(), "{language}");
+            let first = letters.first_subject(language, "Shop Support");
+            assert!(first.ends_with(" Shop Support"), "{language}");
+            assert_eq!(first == "A message from Shop Support", language == "en", "{language}");
         }
         assert_eq!(letters.just_reply("pl"), letters.just_reply("en"));
         let files = BTreeMap::from([("just_reply.txt".to_owned(), "Write back.".to_owned())]);
