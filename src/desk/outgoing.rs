@@ -335,6 +335,18 @@ pub fn mailbox_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a Mailbox> {
     policy.mailboxes.get(&case.mailbox)
 }
 
+/// Whose a case is; an owner who does not work the mailbox, or is no longer in the config, counts as none (R90).
+#[must_use]
+pub fn owner_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a Agent> {
+    agents_of(policy, &case.mailbox).into_iter().find(|a| case.owner.as_ref() == Some(&a.name))
+}
+
+/// Mailboxes that nobody works (R90).
+#[must_use]
+pub fn unstaffed(policy: &Policy) -> Vec<&str> {
+    policy.mailboxes.keys().map(String::as_str).filter(|mailbox| agents_of(policy, mailbox).is_empty()).collect()
+}
+
 /// The agents who work a mailbox.
 #[must_use]
 pub fn agents_of<'a>(policy: &'a Policy, mailbox: &str) -> Vec<&'a Agent> {
