@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::call;
 use crate::config::Config;
+use crate::desk::outgoing::unstaffed;
 use crate::flow::Flow;
 use crate::health::Health;
 use crate::http::Http;
@@ -43,6 +44,14 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
     for note in &config.notes {
         tracing::info!(config.key = note.key, note = note.message, "the config");
+    }
+    let unstaffed = unstaffed(&config.policy);
+    if !unstaffed.is_empty() {
+        tracing::warn!(
+            rule = "R90",
+            mailboxes = unstaffed.join(", "),
+            "no agent works these mailboxes: their mail becomes new cases that nobody is told of; add [agent.NAME]"
+        );
     }
     let flow = Flow::start(store.clone(), Arc::new(config.policy.clone()));
     let Some(sole) = store.sole(&config.file.database.url).await.context("look for another daemon")? else {

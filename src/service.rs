@@ -9,6 +9,8 @@ use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clock;
+use crate::desk::outgoing::unstaffed;
+use crate::desk::policy::Policy;
 use crate::flow::Flow;
 use crate::health::Health;
 
@@ -82,6 +84,19 @@ async fn status(flow: &Flow) -> String {
         Ok(true) => "; the breaker of acknowledgements is open",
         _ => "",
     };
-    let nobody = if agents == 0 { "; no agent is configured" } else { "" };
+    let nobody = nobody(flow.policy());
     format!("{mailboxes} mailboxes, {agents} agents, {waiting} mails wait to be sent{alarms}{trouble}{breaker}{nobody}")
+}
+
+/// What STATUS says of mailboxes that nobody works (R90).
+#[must_use]
+pub fn nobody(policy: &Policy) -> String {
+    let unstaffed = unstaffed(policy);
+    if policy.agents.is_empty() {
+        "; no agent is configured".to_owned()
+    } else if unstaffed.is_empty() {
+        String::new()
+    } else {
+        format!("; no agent works {}", unstaffed.join(", "))
+    }
 }

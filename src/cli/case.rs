@@ -9,7 +9,9 @@ use super::order::order;
 use super::output::{self, Failure, code, indented, line, time, when};
 use super::{keeping, orders};
 use crate::config::Config;
-use crate::desk::case::{Direction, Entry, Handling, Status};
+use crate::desk::case::{Case, Direction, Entry, Handling, Status};
+use crate::desk::outgoing::owner_of;
+use crate::desk::policy::Policy;
 use crate::desk::{Outcome, What};
 use crate::flow::Flow;
 use crate::store::Store;
@@ -95,17 +97,25 @@ impl StatusWord {
 }
 
 /// The number of a case as people write it.
-pub(super) async fn found(store: &Store, reference: &str) -> Result<Whole, Failure> {
+pub(super) async fn found(store: &Store, policy: &Policy, reference: &str) -> Result<Whole, Failure> {
     let whole = match reference.trim_start_matches('#').parse().ok() {
         Some(number) => store.case(number).await?,
         None => None,
     };
-    whole
-        .ok_or_else(|| Failure::new(code::DATA, format!("there is no case {reference}; yesreply case list shows them")))
+    let mut whole = whole.ok_or_else(|| {
+        Failure::new(code::DATA, format!("there is no case {reference}; yesreply case list shows them"))
+    })?;
+    disown(policy, &mut whole.listed.case);
+    Ok(whole)
+}
+
+/// An owner who does not work the mailbox, or is no longer in the config, counts as none (R90).
+fn disown(policy: &Policy, case: &mut Case) {
+    case.owner = owner_of(policy, case).map(|owner| owner.name.clone());
 }
 
 async fn reopen(store: Store, config: Config, reference: &str, json: bool) -> Result<(), Failure> {
-    let whole = found(&store, reference).await?;
+    let whole = found(&store, &config.policy, reference).await?;
     let flow = Flow::start(store, Arc::new(config.policy));
     let Some(handled) = flow.reopen(whole.listed.case.key).await? else {
         return Err(Failure::new(code::TRY_AGAIN, "the case could not be reopened; try again"));
@@ -142,14 +152,18 @@ pub async fn run(store: Store, config: Config, command: Command, json: bool) -> 
         Command::Reopen { reference } => reopen(store, config, &reference, json).await,
         Command::List { limit, status, owner, mailbox, probes } => {
             let status = status.map(|s| s.status().word().to_owned());
-            let cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit), probes }).await?;
+            let of_owner = owner.is_some();
+            let mut cases = store.cases(&Filter { status, owner, mailbox, limit: i64::from(limit), probes }).await?;
+            cases.iter_mut().for_each(|listed| disown(&config.policy, &mut listed.case));
+            cases.retain(|listed| !of_owner || listed.case.owner.is_some());
             if json {
                 return output::json(&cases.iter().map(listed).collect());
             }
             list(&cases)
         }
         Command::Search { words, limit } => {
-            let cases = store.search(&words.join(" "), i64::from(limit)).await?;
+            let mut cases = store.search(&words.join(" "), i64::from(limit)).await?;
+            cases.iter_mut().for_each(|listed| disown(&config.policy, &mut listed.case));
             if json {
                 return output::json(&cases.iter().map(listed).collect());
             }
@@ -162,7 +176,7 @@ pub async fn run(store: Store, config: Config, command: Command, json: bool) -> 
                 (None, Some(Some(number))) => (number.to_string(), Some(None)),
                 (None, _) => return Err(Failure::new(code::USAGE, "which case? yesreply case list shows them")),
             };
-            let whole = found(&store, &reference).await?;
+            let whole = found(&store, &config.policy, &reference).await?;
             match original {
                 Some(number) => raw(&store, &whole, number.or_else(|| last_that_came(&whole))).await,
                 None if json => output::json(&shown(&whole)),

@@ -54,7 +54,7 @@ pub enum Keep {
 pub async fn run(store: &Store, config: Config, keep: Keep, json: bool) -> Result<(), Failure> {
     match keep {
         Keep::Hold { reference, off } => {
-            let whole = found(store, &reference).await?;
+            let whole = found(store, &config.policy, &reference).await?;
             let verdict = if off { Verdict::LetGo } else { Verdict::Hold };
             decide(store, config, &whole, verdict).await?;
             let words =
@@ -62,7 +62,7 @@ pub async fn run(store: &Store, config: Config, keep: Keep, json: bool) -> Resul
             said(&whole, json!({ "on_hold": !off }), words, json)
         }
         Keep::Erase { reference, yes } => {
-            let whole = found(store, &reference).await?;
+            let whole = found(store, &config.policy, &reference).await?;
             if let Some(other) = whole.listed.merged_into {
                 let reason = format!(
                     "case {reference} is part of case #{other}, and goes with that one: yesreply case erase {other}"
@@ -77,7 +77,7 @@ pub async fn run(store: &Store, config: Config, keep: Keep, json: bool) -> Resul
             said(&whole, json!({ "erased": true }), words, json)
         }
         Keep::Export { reference, folder } => {
-            let whole = found(store, &reference).await?;
+            let whole = found(store, &config.policy, &reference).await?;
             let mails = export(store, &whole, &folder).await?;
             let words = format!("is in {}: case.json and {mails} mails", folder.display());
             said(&whole, json!({ "folder": folder.display().to_string(), "mails": mails }), &words, json)

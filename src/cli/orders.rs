@@ -154,7 +154,7 @@ fn escaped(text: &str) -> String {
 pub async fn run(store: &Store, config: Config, say: Say, json: bool) -> Result<(), Failure> {
     let answers = matches!(say, Say::Reply { .. });
     let (target, words) = say.words()?;
-    let whole = found(store, &target.reference).await?;
+    let whole = found(store, &config.policy, &target.reference).await?;
     let case = &whole.listed.case;
     let name = target.agent.clone().or_else(|| case.owner.clone().filter(|_| answers));
     let agent: Option<&Agent> = match &name {

@@ -264,14 +264,12 @@ pub fn across(file: &File, policy: &Policy, findings: &mut Findings) {
             );
         }
     }
-    for name in policy.mailboxes.keys() {
-        if crate::desk::outgoing::agents_of(policy, name).is_empty() {
-            findings.note(
-                &format!("mailbox.{name}"),
-                "no agent works this mailbox: its mail becomes new cases that nobody is told of (R90)",
-                "add [agent.NAME]",
-            );
-        }
+    for name in crate::desk::outgoing::unstaffed(policy) {
+        findings.note(
+            &format!("mailbox.{name}"),
+            "no agent works this mailbox: its mail becomes new cases that nobody is told of (R90)",
+            "add [agent.NAME]",
+        );
     }
     security(policy, findings);
     folders(file, policy, findings);

@@ -115,6 +115,7 @@ impl Text {
             from_name: desk.clone(),
             subject,
             parent: Some(entry),
+            in_topic: matches!(self, Text::Echo),
             written,
             parts: Vec::new(),
             purpose: Purpose::Acknowledgement,

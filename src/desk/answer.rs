@@ -289,6 +289,7 @@ fn to_customer<'a>(
         from_name: format!("{} at {}", writing.agent.public_name, mailbox.display_name),
         subject,
         parent,
+        in_topic: true,
         written: policy.letters.write(Letter::Answer, &values),
         parts: words.parts.clone(),
         purpose: Purpose::Answer,

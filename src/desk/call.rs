@@ -318,6 +318,7 @@ fn tell(sheet: &mut Sheet<'_>, known: &CaseView, called: &Called, written: Writt
         from_name: mailbox.display_name.clone(),
         subject: thread::answer_subject(parent.map_or(case.subject.as_str(), |e| e.subject.as_str())),
         parent,
+        in_topic: false,
         written,
         parts: Vec::new(),
         purpose: Purpose::Acknowledgement,

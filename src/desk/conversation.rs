@@ -1,15 +1,17 @@
 //! An agent writes to somebody first (`#to`), or orders what concerns no case (R23).
 //!
 //! Decides   whether the mail is proved to be the agent's, and what it starts.
-//! Follows   R23, R40, R45 (the subject is the agent's `#subject`; without one it is that of the mail that begins it, as
-//!           there is no other), the table of threads: no In-Reply-To.
-//! Never     sends a word that the leak guard has not passed, and never loses one: what cannot leave comes back.
+//! Follows   R23, R40, R45 (the subject is the agent's `#subject`; without one it is a neutral line), the table of threads:
+//!           no In-Reply-To.
+//! Never     sends a word that the leak guard has not passed, nor the subject of the agent's mail, and never loses a word:
+//!           what cannot leave comes back.
 
 use std::collections::BTreeMap;
 
 use minijinja::context;
 
-use crate::mail::references::{base_subject, without_reply_prefixes};
+use crate::mail::language;
+use crate::mail::references::without_reply_prefixes;
 use crate::mail::verdict::Verdict;
 use crate::mail::{Address, NameAddr};
 
@@ -144,7 +146,11 @@ fn begun(
     if words.are_none() {
         return back(arriving, agent, "There were no words of yours in it.", "Write them below #to.");
     }
-    let known = new_case(arriving, agent, mailbox, first, others, commands);
+    let letters = &arriving.policy.letters;
+    let language = language::of(&words.text).unwrap_or(&mailbox.language);
+    let subject = command::subject(commands)
+        .map_or_else(|| letters.first_subject(language, &mailbox.display_name), str::to_owned);
+    let known = new_case(arriving, agent, mailbox, (first, others), subject);
     let writing = Writing { arriving: *arriving, known: &known, agent, parent: Parent::Nothing };
     let rest: Vec<Command> = commands.iter().filter(|c| !matches!(c, Command::To(_))).cloned().collect();
     if let Some(reason) = objection(&writing, &rest) {
@@ -180,19 +186,15 @@ fn new_case(
     arriving: &Arriving<'_>,
     agent: &Agent,
     mailbox: &Mailbox,
-    first: &Address,
-    others: &[Address],
-    commands: &[Command],
+    (first, others): (&Address, &[Address]),
+    subject: String,
 ) -> CaseView {
     let key = arriving.policy.keys.case_key(&arriving.event.id);
-    let asked = command::subject(commands);
-    // a reply to our welcome has our subject
-    let own = Some(arriving.arrival.mail.subject.trim()).filter(|s| !s.is_empty() && base_subject(s) == *s);
     let party = |address: &Address, copied| Party { copied, ..Party::new(key, NameAddr::new("", address.clone())) };
     let mut parties = vec![party(first, false)];
     parties.extend(others.iter().map(|a| party(a, true)));
     let case = Case {
-        subject: asked.or(own).unwrap_or(&mailbox.display_name).to_owned(),
+        subject,
         status: Status::Waiting,
         owner: Some(agent.name.clone()),
         ..Case::new(

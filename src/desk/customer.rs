@@ -1,7 +1,7 @@
 //! A customer writes, or anybody else who is no agent of the case.
 //!
 //! Decides   whether a case opens, reopens or goes on, who is told, and what the agents are warned of.
-//! Follows   R11, R12, R20, R32, R33, R50–R54, R90, R91.
+//! Follows   R11, R12, R20, R32, R33, R50–R54, R91.
 //! Never     sends one person's words to another: customers get the desk's letters, agents get relays.
 
 use std::collections::BTreeMap;
@@ -298,21 +298,6 @@ pub fn outbound(
         holder: PartyId::NOBODY,
         origin: None,
     }
-}
-
-/// A mailbox got its first agent: what nobody was told of is relayed (R90).
-#[must_use]
-pub fn staffed(event: &Event, key: CaseKey, view: &View, policy: &Policy) -> Decision {
-    let mut sheet = Sheet::new(event, policy);
-    let Some(known) = view.cases.get(&key) else {
-        return sheet.done(Outcome::Ignored, "R90", "no such case", None);
-    };
-    let last = known.entries.iter().rev().find(|(_, e)| e.direction == Direction::Inbound && !e.silent);
-    if let Some((id, entry)) = last {
-        relay_to_audience(&mut sheet, view, &known.case, Some(known), entry, EntryLink::Stored(*id), &[]);
-        sheet.log(key, "relayed", "yesreply", "R90", "the mailbox has agents now");
-    }
-    sheet.done(Outcome::Handled, "R90", "the mailbox has agents now", Some(key))
 }
 
 /// One summary of the old mail that was taken in (R91).

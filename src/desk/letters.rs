@@ -43,6 +43,8 @@ pub enum Letter {
     Failure,
     /// Old mail was taken in (R91).
     Summary,
+    /// Old cases that nobody was told of (R90).
+    Untold,
     /// An agent is welcomed (R23).
     Welcome,
     /// What was put aside (R34).
@@ -70,6 +72,7 @@ impl Letter {
             Letter::Returned => "returned",
             Letter::Failure => "failure",
             Letter::Summary => "summary",
+            Letter::Untold => "untold",
             Letter::Welcome => "welcome",
             Letter::Digest => "digest",
             Letter::Overload => "overload",
@@ -82,12 +85,13 @@ impl Letter {
 }
 
 /// File name and content of the letters in the binary.
-const BUILTIN: [(&str, &str); 32] = [
+const BUILTIN: [(&str, &str); 35] = [
     ("acknowledge.txt", include_str!("../../config/letters/acknowledge.txt")),
     ("acknowledge.html", include_str!("../../config/letters/acknowledge.html")),
     ("acknowledge_constant.subject", include_str!("../../config/letters/acknowledge_constant.subject")),
     ("acknowledge_constant.txt", include_str!("../../config/letters/acknowledge_constant.txt")),
     ("acknowledge_constant.html", include_str!("../../config/letters/acknowledge_constant.html")),
+    ("first_mail.subject", include_str!("../../config/letters/first_mail.subject")),
     ("answer.txt", include_str!("../../config/letters/answer.txt")),
     ("answer.html", include_str!("../../config/letters/answer.html")),
     ("relay.txt", include_str!("../../config/letters/relay.txt")),
@@ -101,6 +105,8 @@ const BUILTIN: [(&str, &str); 32] = [
     ("just_reply.txt", include_str!("../../config/letters/just_reply.txt")),
     ("summary.txt", include_str!("../../config/letters/summary.txt")),
     ("summary.html", include_str!("../../config/letters/summary.html")),
+    ("untold.txt", include_str!("../../config/letters/untold.txt")),
+    ("untold.html", include_str!("../../config/letters/untold.html")),
     ("welcome.txt", include_str!("../../config/letters/welcome.txt")),
     ("welcome.html", include_str!("../../config/letters/welcome.html")),
     ("digest.txt", include_str!("../../config/letters/digest.txt")),
@@ -216,6 +222,12 @@ impl Letters {
         self.one_in(language, "acknowledge_constant", "subject", &context! { reference }).trim().to_owned()
     }
 
+    /// Subject of an agent's first mail that names none (R45).
+    #[must_use]
+    pub fn first_subject(&self, language: &str, desk: &str) -> String {
+        self.one_in(language, "first_mail", "subject", &context! { desk }).trim().to_owned()
+    }
+
     /// The operator's letter in this language, else the operator's; the built-in one in this language, else in English.
     fn one_in(&self, language: &str, name: &str, kind: &str, values: &Value) -> String {
         let names = [format!("{name}.{language}.{kind}"), format!("{name}.{kind}")];
@@ -262,7 +274,7 @@ fn sample() -> Value {
         line => "done", name => "Anna", reason => "A reason.", remedy => "A remedy.", recipient => "jane@mail.example",
         actions => [context! { word => "cancel", label => "Cancel the whole order", link => "mailto:support@shop.example" }],
         answer => "", label => "Cancel the whole order", word => "cancel", application => "shop",
-        diagnostic => "550 no such user", status => "5.1.1", count => 3,
+        diagnostic => "550 no such user", status => "5.1.1", count => 3, more => 1,
         held => [context! { reference => 1001, at => "2026-01-01 10:00", detail => "a reason" }],
         spam => [context! { reference => 1002, at => "2026-01-01 10:00", detail => "x@mail.example: Win" }],
         cases => [context! {
@@ -277,7 +289,7 @@ fn sample() -> Value {
 mod tests {
     use super::*;
 
-    const ALL: [Letter; 15] = [
+    const ALL: [Letter; 16] = [
         Letter::Acknowledge,
         Letter::AcknowledgeConstant,
         Letter::Answer,
@@ -286,6 +298,7 @@ mod tests {
         Letter::Returned,
         Letter::Failure,
         Letter::Summary,
+        Letter::Untold,
         Letter::Welcome,
         Letter::Digest,
         Letter::Overload,
@@ -318,6 +331,9 @@ mod tests {
             }
             assert!(letters.constant_subject(language, 1001).contains("[#1001]"), "{language}");
             assert!(!letters.just_reply(language).is_empty(), "{language}");
+            let first = letters.first_subject(language, "Shop Support");
+            assert!(first.ends_with(" Shop Support"), "{language}");
+            assert_eq!(first == "A message from Shop Support", language == "en", "{language}");
         }
         assert_eq!(letters.just_reply("pl"), letters.just_reply("en"));
         let files = BTreeMap::from([("just_reply.txt".to_owned(), "Write back.".to_owned())]);

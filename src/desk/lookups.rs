@@ -69,7 +69,7 @@ pub fn keys(event: &Event, view: &View, policy: &Policy) -> Keys {
             keys.away = true;
             keys.work = Some(agent.clone());
         }
-        What::OldMail { .. } | What::Welcome { .. } | What::Expired(_) | What::Probe { .. } => {}
+        What::Untold(_) | What::OldMail { .. } | What::Welcome { .. } | What::Expired(_) | What::Probe { .. } => {}
         What::Due(Due::Probe { .. } | Due::ProbeEnds(_)) => {}
     }
     of_probes(event, view, &mut keys);

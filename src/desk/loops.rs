@@ -59,7 +59,7 @@ pub fn acknowledgement(arriving: &Arriving<'_>, route: &Route, case: &Case, verd
     if exhausted(limits.ack_per_address, counts.ack_address) {
         return Acknowledgement::Nothing("limits.ack_per_address is used up");
     }
-    let strict = settings.to == Audience::Verified && !passed;
+    let strict = settings.to == Audience::Verified && !passed && !counts.is_answered;
     if strict && exhausted(limits.ack_per_domain, counts.ack_domain) {
         return Acknowledgement::Nothing("limits.ack_per_domain is used up");
     }

@@ -61,6 +61,7 @@ pub mod threading;
 pub mod token;
 pub mod trouble;
 pub mod unseen;
+pub mod untold;
 pub mod view;
 pub mod waking;
 pub mod warnings;
@@ -102,6 +103,8 @@ pub enum What {
     Undeliverable(Undeliverable),
     /// A case that nobody was told of is to be shown to the mailbox's agents (R90).
     Staffed(CaseKey),
+    /// Old cases that nobody was told of are to be listed to the mailbox's agents (R90).
+    Untold(untold::Untold),
     /// An operator revokes all tokens of a case (R14).
     RotateTokens {
         /// The number of the case.
@@ -263,7 +266,8 @@ pub fn decide(event: &Event, view: &View, policy: &Policy) -> Step {
         What::Submitted(submission) => submission::handed_in(event, submission, view, policy),
         What::Undeliverable(failure) => broken::gave_up(event, failure, view, policy)
             .unwrap_or_else(|| trouble::gave_up(event, failure, view, policy)),
-        What::Staffed(case) => customer::staffed(event, *case, view, policy),
+        What::Staffed(case) => untold::staffed(event, *case, view, policy),
+        What::Untold(cases) => untold::listed(event, cases, policy),
         What::OldMail { mailbox, count } => customer::old_mail(event, mailbox, *count, view, policy),
         What::Expired(old) => keeping::expired(event, old, policy),
         What::Keeping { reference, verdict } => keeping::ordered(event, *reference, *verdict, view, policy),

@@ -40,6 +40,8 @@ pub struct ToCustomer<'a> {
     pub subject: String,
     /// The mail that this one answers.
     pub parent: Option<&'a Entry>,
+    /// It stands in the parent's topic: Thread-Topic and Thread-Index are theirs, where they sent them.
+    pub in_topic: bool,
     /// The words.
     pub written: Written,
     /// Attachments.
@@ -146,7 +148,8 @@ impl<'a> Sheet<'a> {
         if mail.purpose == Purpose::Acknowledgement {
             headers.push(("Auto-Submitted", "auto-replied".to_owned()));
             headers.push(("X-Auto-Response-Suppress", "All".to_owned()));
-        } else if let Some(parent) = mail.parent {
+        }
+        if let Some(parent) = mail.parent.filter(|_| mail.in_topic) {
             if let Some(topic) = &parent.thread_topic {
                 headers.push(("Thread-Topic", topic.clone()));
             }
@@ -330,6 +333,18 @@ impl<'a> Sheet<'a> {
 #[must_use]
 pub fn mailbox_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a Mailbox> {
     policy.mailboxes.get(&case.mailbox)
+}
+
+/// Whose a case is; an owner who does not work the mailbox, or is no longer in the config, counts as none (R90).
+#[must_use]
+pub fn owner_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a Agent> {
+    agents_of(policy, &case.mailbox).into_iter().find(|a| case.owner.as_ref() == Some(&a.name))
+}
+
+/// Mailboxes that nobody works (R90).
+#[must_use]
+pub fn unstaffed(policy: &Policy) -> Vec<&str> {
+    policy.mailboxes.keys().map(String::as_str).filter(|mailbox| agents_of(policy, mailbox).is_empty()).collect()
 }
 
 /// The agents who work a mailbox.

@@ -10,7 +10,7 @@ use super::case::Case;
 use super::digest::{Due, Kind, LINES_MAX, Line, about};
 use super::letters::Letter;
 use super::loops::exhausted;
-use super::outgoing::{Outside, Sheet, agents_of};
+use super::outgoing::{Outside, Sheet, agents_of, owner_of};
 use super::policy::{Agent, Mailbox, Policy};
 use super::relay::{percent_encoded, when};
 use super::token::{Class, PartyId, Token, reply_address};
@@ -23,9 +23,7 @@ const NEXT_MS: i64 = 1_000;
 pub fn left_to_digest(sheet: &mut Sheet<'_>, view: &View, case: &Case, agent: &Agent) -> bool {
     let policy = sheet.policy;
     let got = view.relays.get(&agent.name).copied().unwrap_or_default();
-    // an owner who does not work the mailbox any more counts as none (R90)
-    let is_owned = agents_of(policy, &case.mailbox).iter().any(|a| case.owner.as_ref() == Some(&a.name));
-    if is_owned || !exhausted(policy.limits.relays_per_agent, got) {
+    if owner_of(policy, case).is_some() || !exhausted(policy.limits.relays_per_agent, got) {
         return false;
     }
     let line = Line {

@@ -10,7 +10,7 @@ use super::change::Change;
 use super::command::Command;
 use super::confirm::confirm;
 use super::orders::{Done, colleagues};
-use super::outgoing::{Sheet, agents_of};
+use super::outgoing::{Sheet, agents_of, owner_of};
 use super::policy::{Agent, Assignment, Policy};
 use super::relay::{Shown, relay};
 use super::routing::agent_by_address;
@@ -172,8 +172,7 @@ pub fn in_turn<'a>(policy: &'a Policy, view: &View, case: &Case, now_ms: i64) ->
 pub fn audience<'a>(policy: &'a Policy, view: &View, case: &Case, now_ms: i64) -> (Vec<&'a Agent>, Purpose) {
     let working = agents_of(policy, &case.mailbox);
     let there = |agent: &&Agent| !absence::is_away(view, &agent.name, now_ms);
-    // an owner who does not work the mailbox any more counts as none (R90)
-    if let Some(owner) = case.owner.as_ref().and_then(|name| working.iter().copied().find(|a| a.name == *name)) {
+    if let Some(owner) = owner_of(policy, case) {
         let is_watcher = |a: &&Agent| a.name != owner.name && case.handling.watchers.contains(&a.name);
         let watchers = working.iter().copied().filter(is_watcher).filter(there);
         if there(&owner) {

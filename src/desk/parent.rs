@@ -15,7 +15,7 @@ use super::held::{self, Hold};
 use super::outgoing::earlier;
 use super::policy::Agent;
 use super::recipients;
-use super::routing::agent_by_address;
+use super::routing::is_our_own;
 use super::token::{Class, Found, PartyId, Token};
 use super::view::AGENT_MAIL_EACH_MAX;
 use super::{CaseView, Side, View};
@@ -58,7 +58,7 @@ pub fn parent<'a>(arriving: &Arriving<'a>, known: &'a CaseView, agent: &Agent) -
             }
             Whose::Theirs => return next_after(arriving.view, known, agent, Some(id)),
             Whose::Stable => return next_after(arriving.view, known, agent, None),
-            Whose::Unknown if ids.first() == Some(id) && !is_among_colleagues(arriving) => {}
+            Whose::Unknown if ids.first() == Some(id) && is_to_us_alone(arriving) => {}
             // two ids that we never saw are a correspondence of others
             Whose::Others | Whose::Unknown => return Parent::Others,
         }
@@ -66,10 +66,10 @@ pub fn parent<'a>(arriving: &Arriving<'a>, known: &'a CaseView, agent: &Agent) -
     if ids.is_empty() { Parent::Nothing } else { Parent::Others }
 }
 
-/// Does it go to an agent's own address too?
-fn is_among_colleagues(arriving: &Arriving<'_>) -> bool {
+/// Does it go to our addresses and to nobody else? Who answers somebody that a relay was passed on to writes to them too.
+fn is_to_us_alone(arriving: &Arriving<'_>) -> bool {
     let mail = &arriving.arrival.mail;
-    mail.to.iter().chain(&mail.cc).any(|n| agent_by_address(arriving.policy, &n.address).is_some())
+    mail.to.iter().chain(&mail.cc).all(|n| is_our_own(arriving.policy, &n.address))
 }
 
 /// Does a mail answer an id that we never saw?

@@ -288,7 +288,8 @@ fn notice(
     }
 }
 
-/// An agent whose relay failed is absent: the others get it; the last one's failure alarms.
+/// An agent whose relay failed is absent where others work the mailbox. Those who had no relay of it yet get it, who is
+/// away only where it reached nobody else; the last one's failure alarms.
 fn relay_to_others(
     sheet: &mut Sheet<'_>,
     known: &CaseView,
@@ -298,19 +299,23 @@ fn relay_to_others(
 ) {
     let policy = sheet.policy;
     let case = &known.case;
-    let others: Vec<&Agent> = match delivery.purpose {
-        Purpose::RelayOwner => {
-            agents_of(policy, &case.mailbox).into_iter().filter(|a| Some(&a.name) != delivery.agent.as_ref()).collect()
-        }
-        _ => Vec::new(),
-    };
-    let unreached = |d: &&Delivery| d.entry == delivery.entry && d.agent.is_some() && d.id != delivery.id && !d.failed;
-    if others.is_empty() && !view.deliveries.iter().any(|d| unreached(&d)) {
+    let colleagues: Vec<&Agent> =
+        agents_of(policy, &case.mailbox).into_iter().filter(|a| Some(&a.name) != delivery.agent.as_ref()).collect();
+    let same = || view.deliveries.iter().filter(|d| d.entry == delivery.entry && d.agent.is_some());
+    let has_it = |agent: &&Agent| same().any(|d| d.agent.as_ref() == Some(&agent.name));
+    let reached = same().any(|d| d.id != delivery.id && !d.failed);
+    let (away, there): (Vec<&Agent>, Vec<&Agent>) = colleagues
+        .iter()
+        .copied()
+        .filter(|a| !has_it(a))
+        .partition(|a| absence::is_away(view, &a.name, sheet.event.at_ms));
+    let others = if there.is_empty() && !reached { away } else { there };
+    if others.is_empty() && !reached {
         let detail = format!("no agent of {} can be reached about case {}", case.mailbox, case.reference);
         sheet.log(case.key, "alarm", "yesreply", "R63", &detail);
     }
-    if let Some(agent) = delivery.agent.as_ref().and_then(|name| policy.agents.get(name)).filter(|_| !others.is_empty())
-    {
+    let failed = delivery.agent.as_ref().and_then(|name| policy.agents.get(name));
+    if let Some(agent) = failed.filter(|_| !colleagues.is_empty()) {
         absence::unreached(sheet, view, agent);
     }
     let Some((id, entry)) = entry.filter(|(_, e)| e.direction == Direction::Inbound) else {

@@ -391,6 +391,8 @@ pub struct Counts {
     pub notices_address: u32,
     /// The address is the customer of a case that is no spam.
     pub is_known: bool,
+    /// An agent has written to the address in a case of theirs: they are no stranger, whatever their mail proves (R51).
+    pub is_answered: bool,
     /// The breaker of acknowledgements is open (R51).
     pub breaker_is_open: bool,
 }

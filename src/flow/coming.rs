@@ -6,12 +6,15 @@ use crate::desk::digest::Due;
 use crate::desk::keeping::Kept;
 use crate::desk::outgoing::agents_of;
 use crate::desk::probe::next_ms;
+use crate::desk::untold::{LISTED_MAX, Untold};
 use crate::desk::{Event, Outcome, What};
 use crate::store::types::Cursor;
 use crate::store::{agenda, cases, probes};
 
 /// Cases younger than this are relayed when their mailbox gets its first agent (R90).
 const UNTOLD_MS: i64 = 7 * 24 * 3_600_000;
+/// How often a mailbox without agents gets its first one, at most.
+const LISTS_MAX: usize = 1_000;
 
 impl Flow {
     /// At start: what the config says of probes stands in the agenda (R95).
@@ -33,7 +36,7 @@ impl Flow {
         Ok(transaction.commit().await?)
     }
 
-    /// R90: cases that nobody was told of are relayed once their mailbox has agents.
+    /// R90: cases that nobody was told of are relayed once their mailbox has agents, older ones are listed in one mail.
     ///
     /// # Errors
     /// The store's.
@@ -50,6 +53,30 @@ impl Flow {
                 let id = format!("staffed/{}/{}", mailbox.name, case.0);
                 self.handle(vec![Event { id, at_ms: now, what: What::Staffed(case) }]).await?;
             }
+            self.list_untold(&mailbox.name, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists what is too old to be relayed, and was not there at the last list: agents heard of all that was.
+    async fn list_untold(&self, mailbox: &str, now: i64) -> anyhow::Result<()> {
+        let mut last = i64::MIN;
+        for number in 1..=LISTS_MAX {
+            let id = format!("untold/{mailbox}/{number}");
+            if let Some(at) = self.store.handled_at(&id).await? {
+                last = at;
+                continue;
+            }
+            let mut reader = self.store.reader().acquire().await?;
+            let within = (last, now.saturating_sub(UNTOLD_MS));
+            let limit = i64::try_from(LISTED_MAX).unwrap_or(i64::MAX);
+            let (cases, count) = cases::untold_between(&mut reader, mailbox, within, limit).await?;
+            drop(reader);
+            if count > 0 {
+                let what = What::Untold(Untold { mailbox: mailbox.to_owned(), cases, count });
+                self.handle(vec![Event { id, at_ms: now, what }]).await?;
+            }
+            break;
         }
         Ok(())
     }

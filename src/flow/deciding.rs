@@ -135,6 +135,7 @@ fn kind(what: &What, effects: &[Effect]) -> &'static str {
         What::Submitted(_) => "submitted",
         What::Undeliverable(_) => "undeliverable",
         What::Staffed(_) => "staffed",
+        What::Untold(_) => "untold",
         What::OldMail { .. } => "old_mail",
         What::Expired(_) => "expired",
         What::Keeping { .. } => "keeping",

@@ -132,7 +132,8 @@ impl Flow {
         let mut events = Vec::new();
         let mut taken = Vec::new();
         for recipient in recipients {
-            let prepared = if is_our_own(self.policy(), recipient) {
+            let arrives = is_our_own(self.policy(), recipient);
+            let prepared = if arrives {
                 self.arrival(opened, shared, recipient).await?
             } else if opened.handed.delivers {
                 Err("5.1.1 there is no such mailbox here".to_owned())
@@ -145,14 +146,18 @@ impl Flow {
             match prepared {
                 Ok(prepared) => {
                     events.push(prepared);
-                    taken.push(None);
+                    taken.push(Ok(arrives));
                 }
-                Err(reason) => taken.push(Some(Taken::Refused(reason))),
+                Err(reason) => taken.push(Err(reason)),
             }
         }
         let mut handled =
             if events.is_empty() { Vec::new() } else { self.submit(events, None, Vec::new()).await? }.into_iter();
-        Ok(taken.into_iter().map(|refused| refused.unwrap_or_else(|| outcome(handled.next()))).collect())
+        let outcome = |taken: Result<bool, String>| match taken {
+            Ok(arrives) => outcome(handled.next(), arrives),
+            Err(reason) => Taken::Refused(reason),
+        };
+        Ok(taken.into_iter().map(outcome).collect())
     }
 
     fn shared<'a>(&self, opened: &Opened, application: &'a Application) -> Result<Shared<'a>, String> {
@@ -354,8 +359,10 @@ fn open(mut handed: HandedIn) -> Result<Opened, (String, usize)> {
     }
 }
 
-fn outcome(handled: Option<Handled>) -> Taken {
+/// What arrives is kept whatever becomes of it; a notification that is not sent is refused.
+fn outcome(handled: Option<Handled>, arrives: bool) -> Taken {
     match handled {
+        Some(_) if arrives => Taken::Stored,
         Some(handled) if handled.outcome == "quarantined" => {
             Taken::Refused("5.6.0 it is kept aside, and nothing was sent: it makes us fail".to_owned())
         }
@@ -369,4 +376,27 @@ fn outcome(handled: Option<Handled>) -> Taken {
 fn language<'a>(opened: &Opened, mailbox: Option<&'a Mailbox>) -> &'a str {
     let own = crate::mail::language::of(&opened.mail.text);
     own.unwrap_or_else(|| mailbox.map_or("en", |m| m.language.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrives_and_is_kept_is_taken_and_a_notification_that_is_not_sent_is_refused() {
+        let handled = |outcome| Handled {
+            event: "x".to_owned(),
+            kind: "arrived",
+            outcome,
+            rule: "",
+            queued: Vec::new(),
+            because: "a reason".to_owned(),
+        };
+        for word in ["handled", "held", "quarantined", "ignored", "duplicate", "repeated"] {
+            assert_eq!(outcome(Some(handled(word)), true), Taken::Stored, "{word}");
+            let is_refused = matches!(outcome(Some(handled(word)), false), Taken::Refused(_));
+            assert_eq!(is_refused, matches!(word, "held" | "quarantined"), "{word}");
+        }
+        assert!(matches!(outcome(None, true), Taken::Refused(_)), "nobody says that it is kept");
+    }
 }

@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::desk::case::Status;
 use crate::desk::policy::{Budget, Policy};
+use crate::desk::standing::Standing;
 use crate::desk::token::CaseKey;
 use crate::desk::{Counts, Purpose};
 use crate::mail::Address;
@@ -49,6 +50,12 @@ pub async fn of(
     let customers = "SELECT customer_key AS k, count(*) AS n FROM cases
         WHERE opened_at > $1 AND status <> $2 AND old = 0 AND customer_key IN (LIST) GROUP BY customer_key";
     let known = counted(connection, customers, i64::MIN, Some(Status::Spam.word()), &keys).await?;
+    // that they wrote before proves nothing: anybody can write in their name
+    let answered = "SELECT customer_key AS k, count(*) AS n FROM cases
+        WHERE opened_at > $1 AND EXISTS (SELECT 1 FROM entries WHERE entries.case_key = cases.case_key
+            AND entries.direction = 'outbound' AND entries.standing = $2)
+        AND customer_key IN (LIST) GROUP BY customer_key";
+    let answered = counted(connection, answered, i64::MIN, Some(Standing::Agent.word()), &keys).await?;
     let ack_total = ack_total(connection, policy, at_ms).await?;
     let breaker_is_open = agenda::breaker_is_open(connection).await?;
     let get = |found: &BTreeMap<String, u32>, key: &str| found.get(key).copied().unwrap_or_default();
@@ -62,6 +69,7 @@ pub async fn of(
             cases_address: get(&opened, key),
             notices_address: get(&noticed, key),
             is_known: known.contains_key(key),
+            is_answered: answered.contains_key(key),
             breaker_is_open,
         })
         .collect())

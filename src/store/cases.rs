@@ -131,6 +131,28 @@ pub async fn untold(connection: &mut AnyConnection, mailbox: &str, since_ms: i64
     .collect()
 }
 
+/// Cases that nobody was told of, answered or named in a digest, opened within this time: the first of them, oldest
+/// first, and how many there are (R90).
+///
+/// # Errors
+/// The database's.
+pub async fn untold_between(
+    connection: &mut AnyConnection,
+    mailbox: &str,
+    (after_ms, until_ms): (i64, i64),
+    limit: i64,
+) -> sqlx::Result<(Vec<Case>, i64)> {
+    let which = "FROM cases WHERE mailbox = $1 AND status = 'new' AND old = 0 AND opened_at > $2 AND opened_at <= $3
+         AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.case_key = cases.case_key AND outbox.agent IS NOT NULL)
+         AND NOT EXISTS (SELECT 1 FROM digest WHERE digest.case_key = cases.case_key)";
+    let bound =
+        |sql: String| sqlx::query(sqlx::AssertSqlSafe(sql)).bind(mailbox.to_owned()).bind(after_ms).bind(until_ms);
+    let count = bound(format!("SELECT count(*) AS n {which}")).fetch_one(&mut *connection).await?;
+    let first = bound(format!("SELECT cases.* {which} ORDER BY reference LIMIT $4")).bind(limit);
+    let first = first.fetch_all(&mut *connection).await?.iter().map(rows::case).collect::<sqlx::Result<_>>()?;
+    Ok((first, rows::number(&count, "n")?))
+}
+
 impl Store {
     /// Open cases with an alarm that nobody has answered since.
     ///

@@ -246,6 +246,7 @@ fn sent(dispatch: &Dispatch, author: &Address, counts: &mut Counts) {
             counts.ack_domain = counts.ack_domain.saturating_add(in_domain);
         }
         Purpose::Notice => counts.notices_address = counts.notices_address.saturating_add(to_author),
-        Purpose::Answer | Purpose::RelayOwner | Purpose::RelayAll | Purpose::Notification | Purpose::Probe => {}
+        Purpose::Answer => counts.is_answered |= to_author > 0,
+        Purpose::RelayOwner | Purpose::RelayAll | Purpose::Notification | Purpose::Probe => {}
     }
 }

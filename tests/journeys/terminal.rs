@@ -246,14 +246,14 @@ fn an_agent_writes_first_through_the_door_in_neomutt() {
     assert_eq!(desk.command(&["agent", "welcome", "anna"]).0, 0);
     let door = anna.receives(|letter| letter.reply_to().contains('+')).reply_to();
     let home = neomutt_home(&desk, &anna, "");
-    writes_above(home.path(), &format!("#to {}\nYour order is ready.", jane.address));
+    writes_above(home.path(), &format!("#to {}\n#subject Your order\nYour order is ready.", jane.address));
     let terminal = Terminal::run(&format!("HOME={0} neomutt -n -F {0}/rc", home.path().display()));
     terminal.shows("Msgs:");
     terminal.types(&["m"]);
     terminal.shows("To:");
     terminal.types(&[&door, "Enter"]);
     terminal.shows("Subject:");
-    terminal.types(&["Your order", "Enter"]);
+    terminal.types(&["For Jane", "Enter"]);
     terminal.shows("Security:");
     terminal.types(&["y"]);
     let letter = jane.gets("Your order is ready.");

@@ -117,6 +117,31 @@ impl Desk {
         self.flow.expire(at_ms).await.expect("what is kept no longer")
     }
 
+    /// Cases from this number on were opened so long ago.
+    pub async fn opened_days_ago(&self, days: i64, first: i64) {
+        let mut transaction = self.flow.store().begin().await.expect("begin");
+        sqlx::query("UPDATE cases SET opened_at = opened_at - $1 WHERE reference >= $2")
+            .bind(days * 24 * 3_600_000)
+            .bind(first)
+            .execute(&mut *transaction)
+            .await
+            .expect("update");
+        transaction.commit().await.expect("commit");
+    }
+
+    /// What a command says beside the desk.
+    pub fn command(&self, arguments: &[&str]) -> serde_json::Value {
+        let config = self.folder.path().join("yesreply.toml");
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_yesreply"))
+            .args(["--json", "--config"])
+            .arg(config)
+            .args(arguments)
+            .output()
+            .expect("run yesreply");
+        let words = String::from_utf8_lossy(&done.stderr);
+        serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {words}"))
+    }
+
     /// Closed cases were closed so long ago.
     pub async fn closed_days_ago(&self, ms: i64) {
         let mut transaction = self.flow.store().begin().await.expect("begin");

@@ -1,5 +1,7 @@
 //! R62 and R90 to R92: uncertain sends, no agents, old mail, originals.
 
+use yesreply::desk::outgoing::unstaffed;
+use yesreply::service::nobody;
 use yesreply::store::types::Settlement;
 
 use crate::desk::{Desk, one_to, to};
@@ -61,6 +63,91 @@ async fn r90_mail_without_agents_is_a_new_case_and_the_first_agent_gets_it() {
     assert!(one_to(&sent, "anna@agents.example").text().contains("Where is it?"));
     let desk = desk.staffed().await;
     assert!(desk.sends().await.is_empty(), "once");
+}
+
+#[tokio::test]
+async fn r90_what_came_more_than_seven_days_before_the_first_agent_stands_in_one_mail() {
+    let mut desk = Desk::without_agents().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Young", "Where is it?")).await;
+    let mails: Vec<String> = (0..203)
+        .map(|number| {
+            let draft = Draft::new("support@shop.example", &format!("Lamp {number}"), "It is broken.");
+            draft.bytes(&format!("p{number}@crowd{number}.example"), &format!("{number}@writer.example"))
+        })
+        .collect();
+    desk.arrive_together(&mails).await;
+    desk.sends().await;
+    desk.opened_days_ago(8, 1002).await;
+    let desk = desk.staffed().await;
+    let sent = desk.sends().await;
+    let mut all = Vec::new();
+    for agent in ["anna", "bob"] {
+        let got = to(&sent, &format!("{agent}@agents.example"));
+        assert_eq!(got.len(), 2, "{agent}: the young case, and one list");
+        assert!(got.iter().any(|l| l.text().contains("Where is it?")), "{agent}");
+        let list = got.into_iter().find(|l| l.subject().contains("older cases")).expect("a list");
+        assert_eq!(list.subject(), "203 older cases that wait for somebody, Shop Support");
+        all.push(list.text());
+    }
+    assert_eq!(
+        sent.len(),
+        4,
+        "customers hear nothing of it: {:?}",
+        sent.iter().map(|s| &s.recipient).collect::<Vec<_>>()
+    );
+    let list = all.first().expect("Anna's");
+    assert!(list.contains("p0@crowd0.example: Lamp 0") && list.contains("#1002"), "{list}");
+    assert_eq!(list.lines().filter(|l| l.starts_with("#1")).count(), 200, "bounded");
+    assert!(list.contains("And 3 newer ones") && !list.contains("#1001") && !list.contains("#1202"), "{list}");
+    let desk = desk.staffed().await;
+    assert!(desk.sends().await.is_empty(), "once");
+}
+
+#[tokio::test]
+async fn r90_an_older_case_can_be_had_by_mail_from_the_list() {
+    let mut desk = Desk::without_agents().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    desk.sends().await;
+    desk.opened_days_ago(8, 1001).await;
+    let mut desk = desk.staffed().await;
+    let sent = desk.sends().await;
+    let list = one_to(&sent, "anna@agents.example").text();
+    let tokened = list.lines().map(str::trim).find(|l| l.starts_with("support+a")).expect("an address").to_owned();
+    desk.gets(ANNA, &Draft::new(&tokened, "[#1001]", "#take\n#history")).await;
+    let sent = desk.sends().await;
+    assert!(one_to(&sent, "anna@agents.example").text().contains("Where is it?"));
+    assert_eq!(desk.case().await.listed.case.owner.as_deref(), Some("anna"));
+}
+
+#[tokio::test]
+async fn r90_an_owner_who_is_gone_is_none_for_commands_too() {
+    let mut desk = Desk::new().await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
+    desk.gets(ANNA, &relay.reply("#take")).await;
+    assert_eq!(desk.command(&["case", "list", "--owner", "anna"])[0]["owner"], "anna");
+    let desk = desk.without_anna().await;
+    let nobody = serde_json::Value::Null;
+    assert_eq!(desk.command(&["case", "list", "--owner", "anna"]), serde_json::json!([]));
+    for command in [&["case", "list"][..], &["case", "search", "Parcel"]] {
+        let listed = desk.command(command);
+        assert_eq!((&listed[0]["ref"], &listed[0]["owner"]), (&"1001".into(), &nobody), "{command:?}");
+    }
+    assert_eq!(desk.command(&["case", "show", "1001"])["owner"], nobody);
+}
+
+#[tokio::test]
+async fn r90_a_single_mailbox_that_nobody_works_is_named() {
+    let desk = Desk::new().await;
+    assert_eq!(unstaffed(&desk.config.policy), Vec::<&str>::new());
+    assert_eq!(nobody(&desk.config.policy), "");
+    let (all, of_support) = ("@agents.example\"", "@agents.example\"\nmailboxes = [\"support\"]");
+    let desk = desk.reconfigured(all, of_support).await;
+    assert_eq!(unstaffed(&desk.config.policy), ["sales"]);
+    assert_eq!(nobody(&desk.config.policy), "; no agent works sales");
+    let desk = Desk::without_agents().await;
+    assert_eq!(unstaffed(&desk.config.policy), ["sales", "support"]);
+    assert_eq!(nobody(&desk.config.policy), "; no agent is configured");
 }
 
 #[tokio::test]

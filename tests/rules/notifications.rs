@@ -401,3 +401,24 @@ async fn mail_that_a_mail_server_delivers_arrives() {
     assert!(matches!(&taken[..], [Taken::Stored, Taken::Refused(reason)] if reason.starts_with("5.1.1")), "{taken:?}");
     assert_eq!(desk.case().await.listed.case.customer.address.to_string(), "jane@customer.example");
 }
+
+#[tokio::test]
+async fn r40_a_delivered_mail_that_is_held_is_taken_all_the_same() {
+    let mut desk = Desk::with("").await;
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
+    let mail = relay.reply("#frobnicate\nTomorrow.").bytes("Anna <anna@agents.example>", "held@agents.example");
+    let delivery = || HandedIn {
+        delivers: true,
+        applications: Vec::new(),
+        ..handed(&[&relay.reply_to()], &mail.replace("\r\n", "\n"))
+    };
+    assert_eq!(desk.flow.handed_in(delivery()).await.expect("taken"), [Taken::Stored], "held, and so kept");
+    let sent = desk.sends().await;
+    assert!(to(&sent, "jane@customer.example").is_empty(), "{sent:?}");
+    assert!(one_to(&sent, "anna@agents.example").text().contains("#frobnicate"), "the registered agent is asked");
+    let audit = desk.flow.store().sums().await.expect("sums").1;
+    assert!(audit.iter().any(|sum| sum.outcome == "held"), "{audit:?}");
+    assert_eq!(desk.flow.handed_in(delivery()).await.expect("taken"), [Taken::Stored], "once more");
+    assert!(desk.sends().await.is_empty(), "a repeat does nothing");
+}

@@ -1,5 +1,6 @@
 //! R63: delivery status reports.
 
+use yesreply::desk::What;
 use yesreply::store::types::Settlement;
 
 use crate::desk::{Desk, Sent, one_to};
@@ -78,22 +79,68 @@ async fn r63_a_report_about_nothing_of_ours_changes_nothing() {
     assert!(after.deliveries.iter().all(|d| d.state == "sent"));
 }
 
+/// A relay that an agent's server refuses.
+async fn refused(desk: &Desk, relay: &Sent) {
+    let failed = Settlement::Failed { status: "5.1.1".to_owned(), reply: "550 5.1.1 no such user".to_owned() };
+    desk.flow.settle(relay.id, relay.attempt, failed).await.expect("settle");
+}
+
+fn sent_to<'a>(sent: &'a [Sent], agent: &str) -> &'a Sent {
+    let address = format!("{agent}@agents.example");
+    sent.iter().find(|s| s.recipient == address).expect("a relay")
+}
+
+/// To whom a new customer's first mail is relayed.
+async fn relayed_to(desk: &mut Desk, from: &str) -> Vec<String> {
+    desk.gets(from, &Draft::new("support@shop.example", "Lamp", "It is broken.")).await;
+    let sent = desk.sends().await;
+    sent.into_iter().map(|s| s.recipient).filter(|r| r.ends_with("@agents.example")).collect()
+}
+
 #[tokio::test]
-async fn r63_a_failed_relay_goes_to_the_others() {
+async fn r63_a_failed_relay_of_nobodys_case_makes_the_agent_absent() {
     let mut desk = Desk::new().await;
     desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
     let sent = desk.sends().await;
-    let relay = sent.iter().find(|s| s.recipient == "anna@agents.example").expect("a relay");
-    let bounce = relay.reverse_path.clone().expect("a reverse-path");
+    let bounce = sent_to(&sent, "anna").reverse_path.clone().expect("a reverse-path");
     desk.gets(DAEMON, &report(&bounce, "anna@agents.example", "failed", "5.1.1", "")).await;
     let sent = desk.sends().await;
-    assert!(sent.iter().all(|s| s.recipient == "bob@agents.example"), "customers hear nothing of it: {sent:?}");
+    assert!(sent.is_empty(), "Bob has it, and customers hear nothing of it: {sent:?}");
     let case = desk.case().await;
     assert!(
         case.deliveries.iter().any(|d| d.recipient == "anna@agents.example" && d.state == "failed"),
         "{:?}",
         case.deliveries
     );
+    assert_eq!(relayed_to(&mut desk, "Max <max@other.example>").await, ["bob@agents.example"], "Anna is away");
+}
+
+#[tokio::test]
+async fn r63_a_failed_relay_goes_to_the_others() {
+    let mut desk = Desk::new().await;
+    let (answer, _) = answered(&mut desk).await;
+    desk.gets(JANE, &answer.letter.reply("And when tomorrow?")).await;
+    let claimed = desk.claims().await;
+    assert_eq!(claimed.len(), 1, "to the owner alone: {claimed:?}");
+    refused(&desk, sent_to(&claimed, "anna")).await;
+    let sent = desk.sends().await;
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    let told = one_to(&sent, "bob@agents.example").text();
+    assert!(told.contains("And when tomorrow?") && told.contains("anna could not be reached"), "{told}");
+}
+
+#[tokio::test]
+async fn r63_a_failed_relay_goes_to_who_is_away_where_nobody_else_has_it() {
+    let mut desk = Desk::new().await;
+    let away = What::Presence { agent: "bob".to_owned(), away: Some(None) };
+    assert_eq!(desk.ordered(away).await, "handled");
+    desk.gets(JANE, &Draft::new("support@shop.example", "Parcel", "Where is it?")).await;
+    let claimed = desk.claims().await;
+    assert!(claimed.iter().all(|s| s.recipient != "bob@agents.example"), "{claimed:?}");
+    refused(&desk, sent_to(&claimed, "anna")).await;
+    let sent = desk.sends().await;
+    assert!(one_to(&sent, "bob@agents.example").text().contains("Where is it?"));
+    assert_eq!(desk.flow.store().alarms().await.expect("alarms"), 0);
 }
 
 #[tokio::test]
@@ -106,10 +153,7 @@ async fn r63_the_last_agents_failure_alarms() {
         (case.log.iter().filter(|l| l.kind == "alarm").count(), desk.flow.store().alarms().await.expect("alarms"))
     };
     for (agent, expected) in [("anna", (0, 0)), ("bob", (1, 1))] {
-        let address = format!("{agent}@agents.example");
-        let row = claimed.iter().find(|s| s.recipient == address).expect("a relay");
-        let failed = Settlement::Failed { status: "5.3.4".to_owned(), reply: "552 5.3.4 too large".to_owned() };
-        desk.flow.settle(row.id, row.attempt, failed).await.expect("settle");
+        refused(&desk, sent_to(&claimed, agent)).await;
         assert_eq!(alarms(&desk).await, expected, "{agent}");
     }
     let case = desk.case().await;

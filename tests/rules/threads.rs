@@ -10,6 +10,10 @@ fn ids(field: &str) -> Vec<String> {
     field.split_whitespace().map(str::to_owned).collect()
 }
 
+fn octets(index: &str) -> Vec<u8> {
+    data_encoding::BASE64.decode(index.as_bytes()).expect("base64")
+}
+
 #[tokio::test]
 async fn threads_on_both_sides() {
     let mut desk = Desk::new().await;
@@ -24,6 +28,7 @@ async fn threads_on_both_sides() {
     let ack = one_to(&sent, "jane@customer.example");
     assert_eq!(ack.field("In-Reply-To"), first);
     assert!(ack.subject().contains("[#1001]") && ack.field("Thread-Index").is_empty(), "the constant one");
+    assert_eq!(ack.field("Thread-Topic"), "");
     let stable = ack.field("X-Yesreply-Case");
     assert_eq!(
         ids(&ack.field("References")),
@@ -57,6 +62,29 @@ async fn threads_on_both_sides() {
     let references = ids(&next.field("References"));
     assert_eq!((references.first(), references.last()), (Some(&agents_stable), Some(&relay.message_id())));
     assert!(next.field("Thread-Index").starts_with(&relay.field("Thread-Index")[..20]));
+}
+
+#[tokio::test]
+async fn threads_an_acknowledgement_with_their_words_stands_in_their_topic() {
+    let index = "AQHaBcDeFgHiJkLmNoPqRsTuVwXyZw==";
+    let mut desk = Desk::trusting().await;
+    let question = Draft::new("support@shop.example", "Re: Parcel", "Where is it?")
+        .field("Thread-Topic", "Parcel")
+        .field("Thread-Index", index);
+    desk.gets_passed(JANE, &question).await;
+    let sent = desk.sends().await;
+    let echo = one_to(&sent, "jane@customer.example");
+    assert!(echo.text().contains("> Where is it?"), "{}", echo.text());
+    assert_eq!(echo.field("Thread-Topic"), "Parcel");
+    let (theirs, ours) = (octets(index), octets(&echo.field("Thread-Index")));
+    assert_eq!((ours.len(), ours.get(..22)), (theirs.len() + 5, theirs.get(..22)), "theirs and a child block");
+
+    let draft = Draft::new("support@shop.example", "Lamp", "It is broken.");
+    desk.gets_passed("Max <max@other.example>", &draft).await;
+    let sent = desk.sends().await;
+    let echo = one_to(&sent, "max@other.example");
+    assert!(echo.text().contains("> It is broken."), "{}", echo.text());
+    assert_eq!((echo.field("Thread-Topic").as_str(), echo.field("Thread-Index").as_str()), ("", ""), "they sent none");
 }
 
 #[tokio::test]

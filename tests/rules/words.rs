@@ -442,7 +442,7 @@ async fn r23_an_agent_writes_first_through_their_door() {
     desk.gets(ANNA, &first).await;
     let sent = desk.sends().await;
     let letter = one_to(&sent, "jane@customer.example").clone();
-    assert_eq!((letter.subject().as_str(), letter.text().trim()), ("Your order", "It is ready."));
+    assert_eq!((letter.subject().as_str(), letter.text().trim()), ("A message from Shop Support", "It is ready."));
     assert_eq!(letter.field("In-Reply-To"), "");
     assert!(letter.field("From").contains("Anna at Shop Support"), "{}", letter.field("From"));
     assert!(!letter.everything().contains("agents.example"));
@@ -453,7 +453,28 @@ async fn r23_an_agent_writes_first_through_their_door() {
     let relay = one_to(&desk.sends().await, "anna@agents.example").clone();
     assert!(relay.text().contains("I come today."));
     desk.gets(ANNA, &relay.reply("Fine.")).await;
-    assert_eq!(one_to(&desk.sends().await, "jane@customer.example").subject(), "Re: Your order");
+    assert_eq!(one_to(&desk.sends().await, "jane@customer.example").subject(), "Re: A message from Shop Support");
+}
+
+#[tokio::test]
+async fn r45_the_subject_of_an_agents_first_mail_stays_inside() {
+    for (words, subject) in [
+        ("It is ready.", "A message from Shop Support"),
+        ("#subject Your order\nIt is ready.", "Your order"),
+        ("Ihre Bestellung liegt seit gestern bei uns im Laden bereit.", "Eine Nachricht von Shop Support"),
+    ] {
+        let mut desk = Desk::new().await;
+        desk.welcomes("anna").await;
+        let door = one_to(&desk.sends().await, "anna@agents.example").reply_to();
+        let draft =
+            Draft::new(&door, "ESCALATION: the one who never pays", &format!("#to jane@customer.example\n{words}"));
+        desk.gets(ANNA, &draft).await;
+        let sent = desk.sends().await;
+        let letter = one_to(&sent, "jane@customer.example");
+        assert_eq!(letter.subject(), subject, "{words}");
+        assert!(!letter.everything().contains("never pays"), "{words}");
+        assert_eq!(desk.case().await.listed.case.subject, subject, "no later mail brings it out either");
+    }
 }
 
 #[tokio::test]
