@@ -45,14 +45,7 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
     for note in &config.notes {
         tracing::info!(config.key = note.key, note = note.message, "the config");
     }
-    let unstaffed = unstaffed(&config.policy);
-    if !unstaffed.is_empty() {
-        tracing::warn!(
-            rule = "R90",
-            mailboxes = unstaffed.join(", "),
-            "no agent works these mailboxes: their mail becomes new cases that nobody is told of; add [agent.NAME]"
-        );
-    }
+    warn_of_unstaffed(&config);
     let flow = Flow::start(store.clone(), Arc::new(config.policy.clone()));
     let Some(sole) = store.sole(&config.file.database.url).await.context("look for another daemon")? else {
         bail!("another yesreply serve runs on this database; stop it first, or give this one a database of its own");
@@ -114,6 +107,18 @@ pub async fn serve(config: Config, store: Store) -> anyhow::Result<()> {
         bail!("the connection to the database was lost, and another yesreply serve took this one's place");
     }
     Ok(())
+}
+
+/// One warning names all mailboxes that nobody works (R90).
+fn warn_of_unstaffed(config: &Config) {
+    let mailboxes = unstaffed(&config.policy).join(", ");
+    if !mailboxes.is_empty() {
+        tracing::warn!(
+            rule = "R90",
+            mailboxes,
+            "no agent works these mailboxes: their mail becomes new cases that nobody is told of; add [agent.NAME]"
+        );
+    }
 }
 
 /// Intake and outbox of each account, and the cases that nobody was told of.

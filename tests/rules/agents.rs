@@ -82,10 +82,12 @@ async fn r40_ids_that_we_never_saw_alone_are_no_answer() {
         ("two foreign ids behind ours", format!("{stable} <one@elsewhere.example> <two@elsewhere.example>")),
         ("Bob's relay, with another id", format!("{} {} <one@elsewhere.example>", stable, bobs.message_id())),
         ("a mail to Bob as well, behind ours", format!("{stable} {}", annas.message_id())),
+        ("one who got our mail from Anna and answered her, behind ours", format!("{stable} {}", annas.message_id())),
         ("a forged stable id", format!("{forged} <one@elsewhere.example>")),
     ] {
         let draft = annas.reply("Who reads this?").without("In-Reply-To").without("References");
         let draft = if what.contains("Bob as well") { draft.field("Cc", "bob@agents.example") } else { draft };
+        let draft = if what.contains("from Anna") { draft.field("Cc", "friend@elsewhere.example") } else { draft };
         let draft = draft.field("In-Reply-To", "<one@elsewhere.example>").field("References", &references);
         desk.gets(ANNA, &draft).await;
         assert!(to_jane(&desk).await.is_empty(), "{what}");

@@ -130,7 +130,7 @@ impl Desk {
     }
 
     /// What a command says beside the desk.
-    pub fn command(&self, arguments: &[&str]) -> serde_json::Value {
+    pub fn prints(&self, arguments: &[&str]) -> serde_json::Value {
         let config = self.folder.path().join("yesreply.toml");
         let done = std::process::Command::new(env!("CARGO_BIN_EXE_yesreply"))
             .args(["--json", "--config"])
