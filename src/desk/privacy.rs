@@ -156,9 +156,9 @@ mod tests {
         for (html, left) in [
             (
                 "<p>Anna Smith&nbsp;| <a href=\"mailto:anna@agents.example\">anna@agents.example</a><br>Shop</p>",
-                "<p>Anna Smith<a href=\"\"></a><br>Shop</p>",
+                "<p>Anna Smith <a href=\"\"></a><br>Shop</p>",
             ),
-            ("<b>anna@agents.example</b> | Anna", "<b></b>Anna"),
+            ("<b>anna@agents.example</b> | Anna", "<b></b> Anna"),
             ("<p>Anna |</p><p>anna@agents.example</p>", "<p>Anna |</p><p></p>"),
         ] {
             assert_eq!(without(html, "anna@agents.example", true), left);
