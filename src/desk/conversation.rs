@@ -6,8 +6,6 @@
 //! Never     sends a word that the leak guard has not passed, nor the subject of the agent's mail, and never loses a word:
 //!           what cannot leave comes back.
 
-use std::collections::BTreeMap;
-
 use minijinja::context;
 
 use crate::mail::language;
@@ -205,7 +203,7 @@ fn new_case(
             arriving.event.at_ms,
         )
     };
-    CaseView { case, parties, entries: Vec::new(), agent_mail: BTreeMap::new(), notices: 0 }
+    CaseView { parties, ..CaseView::new(case) }
 }
 
 /// The words come back to the registered agent; nothing was sent.

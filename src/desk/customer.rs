@@ -4,8 +4,6 @@
 //! Follows   R11, R12, R20, R32, R33, R50–R54, R91.
 //! Never     sends one person's words to another: customers get the desk's letters, agents get relays.
 
-use std::collections::BTreeMap;
-
 use minijinja::context;
 
 use crate::mail::NameAddr;
@@ -93,8 +91,7 @@ fn goes_on(arriving: &Arriving<'_>, route: &Route, known: &CaseView) -> Decision
 
 /// The new case with what was said in the one that it continues: for the history of its first relay (R12).
 fn as_begun(case: &Case, continued: &CaseView) -> CaseView {
-    let entries = continued.entries.clone();
-    CaseView { case: case.clone(), parties: Vec::new(), entries, agent_mail: BTreeMap::new(), notices: 0 }
+    CaseView { entries: continued.entries.clone(), ..CaseView::new(case.clone()) }
 }
 
 /// The merged case to whose address the mail came (R15).

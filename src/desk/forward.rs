@@ -6,8 +6,6 @@
 //! Never     acknowledges by itself, and never lets a forwarded text say who it is: the agent who vouches must be an
 //!           agent, and pass where that is required.
 
-use std::collections::BTreeMap;
-
 use crate::mail::Nature;
 use crate::mail::references::ancestors;
 use crate::mail::render::Part;
@@ -207,7 +205,7 @@ fn orders(writing: &Writing<'_>, note: &str) -> (Vec<Command>, String, Option<St
 
 /// A case that has just been opened, of which nothing is known yet.
 fn unknown(case: &Case) -> CaseView {
-    CaseView { case: case.clone(), parties: Vec::new(), entries: Vec::new(), agent_mail: BTreeMap::new(), notices: 0 }
+    CaseView::new(case.clone())
 }
 
 /// The case that has the very mail that is forwarded (R13): its own id, or the one that the forward answers.

@@ -5,8 +5,6 @@
 //! Never     shows the application's context to somebody who did not get the notification, or bothers an agent with
 //!           what a machine said.
 
-use std::collections::BTreeMap;
-
 use crate::mail::references::ancestors;
 use crate::mail::secrets;
 
@@ -184,7 +182,7 @@ pub fn complaint(arriving: &Arriving<'_>, delivery: &Delivery) -> Decision {
 #[must_use]
 pub fn as_known(case: &Case, notification: &Notification) -> CaseView {
     let entries = vec![(0, first_entry(notification))];
-    CaseView { case: case.clone(), parties: Vec::new(), entries, agent_mail: BTreeMap::new(), notices: 0 }
+    CaseView { entries, ..CaseView::new(case.clone()) }
 }
 
 /// Was this entry an application's notification?

@@ -189,13 +189,7 @@ fn own_case(sheet: &mut Sheet<'_>, writing: &Writing<'_>, (id, entry): &(i64, En
     sheet.log(key, "opened", by, "R15", &format!("a mail of case {} got its own", old.reference));
     sheet.log(old.key, "split", by, "R15", &line);
     waits_again(sheet, writing, *id);
-    let known = CaseView {
-        case: case.clone(),
-        parties: vec![party],
-        entries: vec![(*id, entry.clone())],
-        agent_mail: std::collections::BTreeMap::new(),
-        notices: 0,
-    };
+    let known = CaseView { parties: vec![party], entries: vec![(*id, entry.clone())], ..CaseView::new(case.clone()) };
     let lines = [format!("You gave this mail a case of its own; it was in case #{}", old.reference)];
     let shows =
         Shown { case: &case, known: Some(&known), entry, link: EntryLink::Stored(*id), warnings: &[], lines: &lines };

@@ -244,6 +244,14 @@ pub struct CaseView {
     pub notices: u32,
 }
 
+impl CaseView {
+    /// A case of which nothing is stored yet.
+    #[must_use]
+    pub fn new(case: Case) -> Self {
+        CaseView { case, parties: Vec::new(), entries: Vec::new(), agent_mail: BTreeMap::new(), notices: 0 }
+    }
+}
+
 /// On which side of the desk a Message-ID was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {

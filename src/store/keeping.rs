@@ -11,20 +11,25 @@ use super::{Store, rows, search};
 /// States of mail that may still leave.
 const MAY_LEAVE: &str = "('held', 'queued', 'sending', 'uncertain')";
 
-/// A case of the statement round it, and all that were merged into it, one into the other.
-const FAMILY: &str = "WITH RECURSIVE family (member) AS (
-    SELECT cases.case_key UNION SELECT part.case_key FROM cases AS part JOIN family ON part.merged_into = family.member)";
-
 /// Cases that were merged into one, at most.
 const FAMILY_MAX: usize = 1_000;
 
+/// `family`: this case and all that were merged into it, one into the other.
+fn with_family(case: &str) -> String {
+    format!(
+        "WITH RECURSIVE family (member) AS (SELECT {case}
+             UNION SELECT part.case_key FROM cases AS part JOIN family ON part.merged_into = family.member)"
+    )
+}
+
 /// Cases from before `$1` that may go, or their mails: closed, part of no other one, held by nobody, and nothing waits.
 fn closed() -> String {
+    let family = with_family("cases.case_key");
     format!(
         "FROM cases WHERE closed_at < $1 AND status = 'closed' AND merged_into IS NULL AND on_hold = 0
-         AND NOT EXISTS ({FAMILY} SELECT 1 FROM family JOIN outbox ON outbox.case_key = family.member
+         AND NOT EXISTS ({family} SELECT 1 FROM family JOIN outbox ON outbox.case_key = family.member
                          WHERE outbox.state IN {MAY_LEAVE})
-         AND NOT EXISTS ({FAMILY} SELECT 1 FROM family JOIN calls ON calls.case_key = family.member
+         AND NOT EXISTS ({family} SELECT 1 FROM family JOIN calls ON calls.case_key = family.member
                          WHERE calls.state = 'queued')"
     )
 }
@@ -68,19 +73,23 @@ pub async fn hold(connection: &mut AnyConnection, case: CaseKey, on: bool) -> sq
 
 /// A case and all that were merged into it, one into the other.
 async fn family(connection: &mut AnyConnection, case: CaseKey) -> sqlx::Result<Vec<i64>> {
-    let mut family = vec![case.to_i64()];
-    let mut next = 0usize;
-    while let Some(target) = family.get(next).copied().filter(|_| family.len() < FAMILY_MAX) {
-        let found = sqlx::query("SELECT case_key FROM cases WHERE merged_into = $1").bind(target);
-        for row in found.fetch_all(&mut *connection).await? {
-            let merged = rows::number(&row, "case_key")?;
-            if !family.contains(&merged) {
-                family.push(merged);
-            }
-        }
-        next = next.saturating_add(1);
+    let sql = format!("{} SELECT member FROM family LIMIT {FAMILY_MAX}", with_family("CAST($1 AS BIGINT)"));
+    let found = sqlx::query(AssertSqlSafe(sql)).bind(case.to_i64()).fetch_all(&mut *connection).await?;
+    found.iter().map(|row| rows::number(row, "member")).collect()
+}
+
+/// Carries these out with the time as `$1` and the ids behind it.
+async fn each(
+    connection: &mut AnyConnection,
+    statements: impl IntoIterator<Item = String>,
+    before_ms: i64,
+    ids: &[i64],
+) -> sqlx::Result<()> {
+    for sql in statements {
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms);
+        ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut *connection).await?;
     }
-    Ok(family)
+    Ok(())
 }
 
 /// Notifications go, with their bodies, deliveries, calls and events, and are counted: the sums of `audit` add up. What has
@@ -107,12 +116,7 @@ async fn forget_notifications(connection: &mut AnyConnection, cases: &[i64], bef
     );
     let calls = format!("DELETE FROM calls WHERE created_at < $1 AND notification IN ({list}) AND state <> 'queued'");
     let notifications = format!("DELETE FROM notifications WHERE at < $1 AND case_key IN ({list})");
-    for sql in [bodies, counted, events, deliveries, calls, notifications] {
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms);
-        let query = cases.iter().fold(query, |query, case| query.bind(*case));
-        query.execute(&mut *connection).await?;
-    }
-    Ok(())
+    each(connection, [bodies, counted, events, deliveries, calls, notifications], before_ms, cases).await
 }
 
 /// Mails that belong to no case are there as they came no longer; that they came stays.
@@ -129,9 +133,7 @@ async fn forget_summaries(connection: &mut AnyConnection, ids: &[i64], before_ms
     let sql = format!(
         "DELETE FROM outbox WHERE created_at < $1 AND case_key IS NULL AND state NOT IN {MAY_LEAVE} AND id IN ({list})"
     );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms);
-    ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut *connection).await?;
-    Ok(())
+    each(connection, [sql], before_ms, ids).await
 }
 
 /// Nobody released them. Their events stay, so that they are not fetched again, and they are counted: the sums of `audit`
@@ -139,15 +141,12 @@ async fn forget_summaries(connection: &mut AnyConnection, ids: &[i64], before_ms
 async fn forget_quarantined(connection: &mut AnyConnection, ids: &[i64], before_ms: i64) -> sqlx::Result<()> {
     let list = placeholders(1, ids.len());
     let these = format!("FROM quarantine WHERE at < $1 AND id IN ({list})");
-    for sql in [
+    let statements = [
         format!("UPDATE events SET outcome = 'deleted', kind = 'dropped' WHERE id IN (SELECT event_id {these})"),
         format!("UPDATE counters SET value = value + (SELECT count(*) {these}) WHERE name = 'quarantine_forgotten'"),
         format!("DELETE {these}"),
-    ] {
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(before_ms);
-        ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut *connection).await?;
-    }
-    Ok(())
+    ];
+    each(connection, statements, before_ms, ids).await
 }
 
 /// The mails of a case are there as they came and left no longer; what was said in them, and their attachments, stay.

@@ -103,6 +103,18 @@ fn assert_made_of(words: &str, body: &str, what: &str) {
     }
 }
 
+/// The lines of what is read of a mail, also as they are shown: its HTML, or its text where that has no words.
+fn body_of(markup: Option<&str>, plain: &str) -> String {
+    match markup.and_then(htmls::parse).filter(|b| b.lines().iter().any(|l| !l.text.is_empty())) {
+        Some(body) => {
+            let lines = body.lines().iter();
+            let shown = lines.flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()]).flatten();
+            shown.collect::<Vec<_>>().join("\n")
+        }
+        None => plain.to_owned(),
+    }
+}
+
 /// New words are made of the body's lines, for customers and agents; the marker never leaves; the same twice.
 pub fn reply(data: &[u8]) {
     let [plain, markup, ours, shared] = pieces::<4>(data.get(..INPUT_BYTES_MAX).unwrap_or(data));
@@ -110,17 +122,7 @@ pub fn reply(data: &[u8]) {
     let markup = (!markup.is_empty()).then_some(markup.as_str());
     let (ours, shared) = ([ours.as_str()], [shared.as_str()]);
     let known = Known { ours: &ours, shared: &shared, ..Known::default() };
-    let body = match markup.and_then(htmls::parse).filter(|b| b.lines().iter().any(|l| !l.text.is_empty())) {
-        Some(body) => {
-            let lines = body.lines().iter();
-            lines
-                .flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()])
-                .flatten()
-                .collect::<Vec<_>>()
-                .join("\n")
-        }
-        None => plain.clone(),
-    };
+    let body = body_of(markup, &plain);
     for read in [read_customer as fn(&str, Option<&str>, &Known<'_>) -> Reading, read_agent] {
         let reading = read(&plain, markup, &known);
         assert_eq!(reading, read(&plain, markup, &known), "read twice, two readings");
@@ -462,22 +464,7 @@ pub fn forward(data: &[u8]) {
         let again = forwards::read(&mail).map(|f| (f.note, f.attachment, fingerprint(&f.original)));
         let first = (found.note.clone(), found.attachment, fingerprint(&found.original));
         assert_eq!(again, Some(first), "the same mail, another forward");
-        let body = match mail
-            .html
-            .as_deref()
-            .and_then(htmls::parse)
-            .filter(|b| b.lines().iter().any(|l| !l.text.is_empty()))
-        {
-            Some(body) => {
-                let lines = body.lines().iter();
-                lines
-                    .flat_map(|l| [Some(l.text.as_str()), l.emphasised.as_deref()])
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join("\n")
-            }
-            None => mail.text.clone(),
-        };
+        let body = body_of(mail.html.as_deref(), &mail.text);
         assert_made_of(&found.note, &body, "the note");
         match found.attachment {
             Some(index) => assert!(index < mail.attachments.len(), "attachment {index}"),
